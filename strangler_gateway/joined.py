@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 from chassis.settings import SettingsInvalid, revealed
 from strangler_gateway.cluster.counting import Counting
 from strangler_gateway.cluster.member import ClusterMember
-from strangler_gateway.cluster.members import Members
+from strangler_gateway.cluster.members import Members, namesake
 from strangler_gateway.cluster.peers import PeerAway, Peers, Tokens
 from strangler_gateway.cluster.store import StoreAway
 from strangler_gateway.migration.shared_counts import RowOf, SharedCounts
@@ -74,6 +74,21 @@ class Joined:
             await self.members.begin(admin)
         except StoreAway as exc:
             log.warning("the other gateways do not know of this one yet: %s", exc)
+
+    async def taken(self, admin: str) -> str | None:
+        """Another gateway that runs and has the same name, as a sentence; None: nobody answers."""
+        try:
+            await self.store.read_all()
+        except StoreAway:
+            return None  # it is noticed later
+        known = self.store.members.get(self.members.me.name)
+        if known is None or known.run == self.run or known.admin in ("", admin):
+            return None  # at the same URL it can only be the process before this one
+        try:
+            answer = await self.peers.ask(known, "run", {})
+        except PeerAway:
+            return None
+        return namesake(known.name, known.admin) if answer.get("run") == known.run else None
 
     async def end(self, *, counted: bool) -> None:
         """At a graceful stop, when nothing is served any more. `counted`: the counters are on the disk."""

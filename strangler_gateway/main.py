@@ -28,7 +28,7 @@ from strangler_gateway.handover.predecessor import Predecessor, find
 from strangler_gateway.handover.successor import LEAVE_S, Successor, Successors
 from strangler_gateway.identity.rules import IdentityRulesInvalid
 from strangler_gateway.identity.signer import SigningKeyInvalid
-from strangler_gateway.joined import joined, member_name
+from strangler_gateway.joined import Joined, joined, member_name
 from strangler_gateway.migration.file_watch import Reloader
 from strangler_gateway.migration.journal.directory_lock import StateDirInUse
 from strangler_gateway.migration.migration import Migration
@@ -172,7 +172,7 @@ class _Process:
         self._serving.prepare()
         guards = await self._take_over()
         if self._joined is not None:
-            await self._joined.open()
+            await self._join(self._joined)
         table = await self._migration.start()
         self._examples.keep(table)
         await self._serving.begin(table)
@@ -196,11 +196,20 @@ class _Process:
             await self._until_over(control, signals)
             self._report_no_more()
 
+    @property
+    def _advertised(self) -> str:
+        return self._settings.advertise or address(self._admin, self._settings.admin_host, secure=False)
+
+    async def _join(self, joined: Joined) -> None:
+        """What the last process knew. Raises SettingsInvalid if another gateway runs under the same name."""
+        await joined.open()
+        if self._before is None and (taken := await joined.taken(self._advertised)):
+            raise SettingsInvalid(taken)
+
     async def _report(self, tasks: asyncio.TaskGroup) -> None:
         """The other gateways, if there are any, wait for this one from now on."""
         if self._joined is not None:
-            admin = address(self._admin, self._settings.admin_host, secure=False)
-            await self._joined.begin(self._settings.advertise or admin)
+            await self._joined.begin(self._advertised)
             self._reporting = tasks.create_task(self._joined.members.run())
 
     def _report_no_more(self) -> None:

@@ -117,6 +117,7 @@ class Gateways:
         return {
             "counts": self.counts,
             "anew": self.anew,
+            "run": self.run,
             "totals": self.totals,
             "differences": self.differences,
             "rollback": self.passed_on,
@@ -130,12 +131,12 @@ class Gateways:
     def listing(self) -> View:
         """Every gateway: where it is, when it was seen, and what it serves other than this one."""
         if self._joined is None:
-            return {"store": None, "gateways": [], "agreed": True}
+            return {"store": None, "gateways": [], "agreed": True, "problem": None}
         members = self._joined.members
         records = self._records()
         rows = [self._row(one, records) for one in sorted([members.me_now, *members.others], key=lambda one: one.name)]
-        agreed = not any(row["lagging"] for row in rows) and len(rows) > 1
-        return {"store": store(self._joined), "gateways": rows, "agreed": agreed}
+        agreed = not any(row["lagging"] for row in rows) and len(rows) > 1 and members.twofold is None
+        return {"store": store(self._joined), "gateways": rows, "agreed": agreed, "problem": members.twofold}
 
     def metrics(self) -> Sequence[Metric]:
         """Of the store and of the gateways that share it; none if this one is alone."""
@@ -191,6 +192,11 @@ class Gateways:
         asked = await self._asked(request, DifferencesQuestion)
         return JSONResponse({"differences": await self._totals.own_differences(asked.route)})
 
+    async def run(self, request: Request) -> Response:
+        """Which process this is."""
+        await self._asked(request, GatewayCall)
+        return JSONResponse({"run": self._wanted().run})
+
     async def anew(self, request: Request) -> Response:
         """Counts anew, together with all."""
         asked = await self._asked(request, CountTogether)
@@ -241,7 +247,7 @@ class Gateways:
             return {"lagging": [], "store_problem": f"{joined.store.address} has not answered since {clock_time(away)}"}
         records = self._records()
         late = [f"{unit}: {members.still(one, unit)}" for one in members.others for unit in self._lagging(one, records)]
-        return {"lagging": late, "store_problem": None}
+        return {"lagging": [*([members.twofold] if members.twofold else []), *late], "store_problem": None}
 
     def _row(self, one: ClusterMember, records: Mapping[str, str]) -> View:
         assert self._joined is not None  # the list has looked

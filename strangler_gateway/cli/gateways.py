@@ -43,7 +43,7 @@ def gateways(
     answer = client.report("gateways")
     rows = [_row(one) for one in answer["gateways"]]
     show_table(("gateway", "admin", "seen", "serves"), rows)
-    for line in store_lines(answer["store"]):
+    for line in (*store_lines(answer["store"]), *([answer["problem"]] if answer["problem"] else [])):
         print(plain(line))
 
 

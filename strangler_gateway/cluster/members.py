@@ -25,6 +25,15 @@ POLL_S = 0.02
 MAX_BYTES = 1 << 20
 
 
+NAMESAKE_REFRESHES = 3
+"""Another gateway with the same name is gone when it has not reported for so many times as long as it should."""
+
+
+def namesake(name: str, admin: str) -> str:
+    """Two gateways have one name."""
+    return f"another gateway is called {name}, too, and runs at {admin}: give each its own STRANGLER_MEMBER"
+
+
 class MemberStore(Protocol):
     """Where the members' keys are. Calls raise StoreAway."""
 
@@ -73,6 +82,9 @@ class Members:
         self._cluster: str | None = None
         """The id of the store in which this gateway has reported last."""
         self._written = b""
+        self._began = self._reported = 0.0
+        self._namesake: tuple[str, float] | None = None
+        """Another gateway that has reported under this one's name: its admin URL, and when that was seen last."""
 
     @property
     def others(self) -> list[ClusterMember]:
@@ -102,8 +114,15 @@ class Members:
 
     async def begin(self, admin: str) -> None:
         """From now on this gateway is a member, at this admin URL. Raises StoreAway: `run` goes on trying."""
-        self.me = replace(self.me, admin=admin)
+        self.me, self._began, self._namesake = replace(self.me, admin=admin), self._clock(), None
         await self._write()
+
+    @property
+    def twofold(self) -> str | None:
+        """A sentence, while another gateway reports under the same name: nobody can tell what each of them serves."""
+        if self._namesake is None or self._clock() - self._namesake[1] > NAMESAKE_REFRESHES * self._refresh_s():
+            return None
+        return namesake(self.me.name, self._namesake[0])
 
     def changed(self) -> None:
         """What the store holds has changed."""
@@ -140,7 +159,8 @@ class Members:
 
     async def behind(self, group: str, record: str) -> Sequence[str]:
         """Of every gateway that does not report this digest now, a sentence that names it. Raises StoreAway."""
-        return self._sentences(group, await self._late(group, record, self._wait_s / 2))
+        late = self._sentences(group, await self._late(group, record, self._wait_s / 2))
+        return [self.twofold, *late] if self.twofold else late
 
     async def until_reported(self, group: str, record: str) -> Sequence[str]:
         """Waits, bounded, until every gateway reports this digest; a sentence for each that does not.
@@ -158,7 +178,9 @@ class Members:
 
     async def leave(self) -> None:
         """At a graceful stop: nobody waits for this gateway any more. Raises StoreAway."""
-        await self._store.remove(self.me.name)
+        known = self._store.members.get(self.me.name)
+        if known is None or known.run == self.me.run:
+            await self._store.remove(self.me.name)
 
     async def forget(self, name: str) -> None:
         """Deletes the key of a gateway that has stopped for good. Raises StoreAway."""
@@ -191,17 +213,29 @@ class Members:
         A key that is gone: the store was wiped, or somebody has forgotten a gateway that runs.
         """
         found, mine = self._store.members, self._store.members.get(self.me.name)
-        now = self.me_now
+        now, is_due = self.me_now, self._clock() - self._reported > self._refresh_s() * 0.9
+        if mine is not None and self._is_namesake(mine) and not is_due:
+            return  # or both would write for ever
         if mine is None and self._cluster is not None:
             for one in self.others:
                 if one.name not in found:
                     await self._store.report(one, only_if_missing=True)
         if mine is None or replace(mine, at=now.at) != now or now.at - mine.at > self._refresh_s() * 0.9:
+            self._reported = now.at
             await self._store.report(now)
             await self._store.read_all()
         if self.me.name in self._store.members:
             self._known, self._cluster = dict(self._store.members), self._store.cluster
             await asyncio.to_thread(self._keep)
+
+    def _is_namesake(self, mine: ClusterMember) -> bool:
+        """Whether another process wrote the key since this one has begun; the one before this one wrote it earlier."""
+        if mine.run == self.me.run or mine.at <= self._began:
+            return False
+        if self.twofold is None:
+            log.error("%s", namesake(self.me.name, mine.admin))
+        self._namesake = mine.admin, self._clock()
+        return True
 
     def _keep(self) -> None:
         """So that a restart knows whose report is missing. Times change all the time and are not worth a write."""

@@ -84,7 +84,7 @@ STAND_IN = {
     "PASSWORD_ROUNDS": "bcrypt's cost, 4 to 31; default 10",
 }
 COMMANDS = {
-    "STRANGLER_ADMIN_URL": "`strangler`: the gateway's admin port; default `http://127.0.0.1:8081`",
+    "STRANGLER_ADMIN_URL": "`strangler`: the admin ports of one or more gateways, separated by commas; default `http://127.0.0.1:8081`",
     "STRANGLER_ADMIN_TOKEN": "`strangler`: the operator's or reader's credential; also `STRANGLER_ADMIN_TOKEN_FILE`",
     "POLYCODE_ACCOUNT_URL": "`polycode`: Account; default `http://127.0.0.1:8103`",
     "POLYCODE_SHOP_URL": "`polycode`: Shop; default `http://127.0.0.1:8102`",

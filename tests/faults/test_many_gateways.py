@@ -299,6 +299,20 @@ def test_one_command_rolls_back_gateways_that_reach_nobody_and_one_release_ends_
     assert b.flip("shadow")["done"]
 
 
+def test_a_second_gateway_of_a_name_that_is_taken_does_not_start(many: Many) -> None:
+    a, b, _ = many.gateways
+    b.stop()
+    b.environ = {**b.environ, "STRANGLER_MEMBER": "gw1"}
+    try:
+        with pytest.raises(AssertionError, match="another gateway is called gw1, too, and runs at"):
+            b.start()
+    finally:
+        b.environ = {**b.environ, "STRANGLER_MEMBER": "gw2"}
+        b.start()
+    many.agree("legacy")
+    assert a.flip("shadow")["done"]
+
+
 def test_what_people_are_shown_is_the_sum_over_all_gateways_and_says_who_is_missing(many: Many) -> None:
     a, b, c = many.gateways
     assert a.flip("shadow")["done"]

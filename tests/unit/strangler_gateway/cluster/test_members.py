@@ -56,6 +56,43 @@ async def test_a_report_that_failed_is_written_as_soon_as_the_store_answers(
         await running
 
 
+async def test_two_gateways_of_one_name_notice_each_other_move_nothing_forward_and_do_not_write_for_ever(
+    tmp_path: Path,
+) -> None:
+    now, store = [1000.0], FailingStore()
+    mine, theirs = (
+        Members(store, ClusterMember("gw1", run), tmp_path / run, 0, lambda: now[0]) for run in ("7f3a", "9c2d")
+    )
+    await mine.begin("http://10.0.0.1:8081")
+    now[0] += 1
+    await theirs.begin("http://10.0.0.2:8081")
+    assert theirs.twofold is None  # the key was there before it began
+    await mine.report({"items": "aaa"})
+    told, *_ = await mine.behind("items", "aaa")
+    assert told == (
+        "another gateway is called gw1, too, and runs at http://10.0.0.2:8081: give each its own STRANGLER_MEMBER"
+    )
+    assert store.members["gw1"].run == "9c2d"  # it is not written over at once
+    now[0] += 20
+    await mine.report({"items": "aaa"})
+    await theirs.report({"items": "aaa"})
+    assert "10.0.0.1:8081" in (theirs.twofold or "")
+    await mine.leave()
+    await theirs.leave()
+    assert store.members == {} or store.members["gw1"].run == "7f3a"
+    now[0] += 60
+    await mine.report({"items": "bbb"})
+    assert mine.twofold is None
+
+
+async def test_a_restart_and_a_taken_over_name_are_no_second_gateway(tmp_path: Path) -> None:
+    store = FailingStore()
+    store.members["gw1"] = ClusterMember("gw1", "before", "http://10.0.0.1:8081", 999.0, {})
+    members = Members(store, ClusterMember("gw1", "7f3a"), tmp_path / "members.json", 0, lambda: 1000.0)
+    await members.begin("http://10.0.0.1:8081")
+    assert (members.twofold, store.members["gw1"].run) == (None, "7f3a")
+
+
 @pytest.mark.parametrize(("others", "is_said_again"), [(1, True), (99, False)])
 async def test_many_gateways_say_less_often_that_they_have_nothing_to_say(
     tmp_path: Path, others: int, is_said_again: bool
