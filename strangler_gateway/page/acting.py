@@ -16,6 +16,7 @@ from strangler_gateway.page.entry.visitor import Visitor
 from strangler_gateway.page.parts import PageParts
 from strangler_gateway.page.render import NEVER_STORED, as_json
 from strangler_gateway.page.texts import position
+from strangler_gateway.plans.plans import Wish
 
 Asked = TypeVar("Asked", bound=BaseModel)
 PREVIEW_WHY = "preview"
@@ -54,6 +55,23 @@ class Acting:
         results = await self._parts.desk.operations.release(asked, visitor.who(request))
         return self._done(visitor, results, asked.unit)
 
+    async def plan(self, request: Request, visitor: Visitor, form: Mapping[str, str]) -> Response:
+        """Advance, approve, pause or resume."""
+        plans = self._parts.desk.parts.plans
+        unit, verb = self._parts.desk.operations.movable(form.get("unit", "")).name, form.get("verb")
+        verbs = (
+            {}
+            if plans is None
+            else {"advance": plans.advance, "approve": plans.approve, "pause": plans.pause, "resume": plans.resume}
+        )
+        if verb not in verbs:
+            raise AdminRefusal(422, "invalid", "wanted advance, approve, pause or resume of a plan")
+        assert visitor.session is not None  # an operator has logged in
+        wish = Wish(visitor.who(request), visitor.session.holder.name, first(form, "why"), form.get("step"))
+        answer = await verbs[verb](unit, wish)
+        visitor.session.notice = answer.says
+        return RedirectResponse(_group(unit), 303, NEVER_STORED)
+
     async def _shown(
         self, request: Request, visitor: Visitor, asked: bodies.Flip, result: MoveResult, status: int = 200
     ) -> Response:
@@ -70,8 +88,11 @@ class Acting:
     def _done(self, visitor: Visitor, results: Sequence[MoveResult], unit: str | None) -> Response:
         assert visitor.session is not None  # an operator has logged in
         visitor.session.notice = " ".join(map(_told, results)) or "Nothing had to be moved."
-        target = "/ui/group?" + urlencode({"unit": results[0].unit}) if unit else "/ui"
-        return RedirectResponse(target, 303, NEVER_STORED)
+        return RedirectResponse(_group(results[0].unit) if unit else "/ui", 303, NEVER_STORED)
+
+
+def _group(unit: str) -> str:
+    return "/ui/group?" + urlencode({"unit": unit})
 
 
 def _told(result: MoveResult) -> str:

@@ -1,15 +1,19 @@
 """The pages that show something, each with its JSON link."""
 
+from functools import partial
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import RedirectResponse, Response, StreamingResponse
 
-from strangler_gateway.admin.requests import query_field
+from strangler_gateway.admin.requests import AdminRefusal, query_field
 from strangler_gateway.page.entry.visitor import Visitor
+from strangler_gateway.page.following import plan_of
+from strangler_gateway.page.live.history import ALL, Ring
+from strangler_gateway.page.live.stream import LiveStream
 from strangler_gateway.page.parts import PageParts
 from strangler_gateway.page.render import NEVER_STORED, as_json
-from strangler_gateway.page.views import group, overview
+from strangler_gateway.page.views import group, history, overview
 
 MAX_JOURNAL = 200
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
@@ -18,8 +22,8 @@ METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 class Reading:
     """A page whose query says `json=1` is answered as JSON."""
 
-    def __init__(self, parts: PageParts) -> None:
-        self._parts = parts
+    def __init__(self, parts: PageParts, stream: LiveStream) -> None:
+        self._parts, self._stream = parts, stream
 
     async def overview(self, request: Request, visitor: Visitor) -> Response:
         parts = self._parts
@@ -27,7 +31,8 @@ class Reading:
         view = overview.overview(parts.migration, parts.stats, parts.sampler.fine, parts.desk.gateways.listing())
         wanted = {name: request.query_params.get(name, "") for name in ("q", "state")}
         view["groups"] = [one for one in view["groups"] if _is_wanted(one, **wanted)]
-        return self._answer(request, visitor, "overview.html", view, wanted=wanted)
+        more = self._over_time(request, ALL)
+        return self._answer(request, visitor, "overview.html", view, wanted=wanted, **more)
 
     async def group(self, request: Request, visitor: Visitor) -> Response:
         parts = self._parts
@@ -37,7 +42,8 @@ class Reading:
         view["evidence"] = await parts.desk.reports.evidence(movable.name)
         differences = [await parts.desk.reports.differences(each["id"]) for each in view["routes"]]
         view["differences"] = group.difference_tree(differences)
-        return self._answer(request, visitor, "group.html", view)
+        view["plan"] = await plan_of(parts, movable.name)
+        return self._answer(request, visitor, "group.html", view, me=view, **self._over_time(request, movable.name))
 
     async def request(self, request: Request, visitor: Visitor) -> Response:
         asked = {name: request.query_params.get(name, "").strip() for name in ("method", "path", "user")}
@@ -54,6 +60,37 @@ class Reading:
         unit = request.query_params.get("unit", "")
         entries = overview.journal(self._parts.migration, MAX_JOURNAL, unit or None)
         return self._answer(request, visitor, "journal.html", {"unit": unit, "entries": entries})
+
+    async def history(self, request: Request, visitor: Visitor) -> Response:
+        """Samples later than `after`, for charts and programs."""
+        ring, _ = self._ring(request)
+        try:
+            after = float(request.query_params.get("after", 0))
+        except ValueError:
+            raise AdminRefusal(422, "invalid", "after wants Unix seconds") from None
+        self._parts.sampler.watched()
+        return as_json(request, history.history(ring, request.query_params.get("unit", ALL), after))
+
+    async def live(self, request: Request, visitor: Visitor) -> Response:
+        """A stream of what changes."""
+        topic = request.query_params.get("page", ""), request.query_params.get("unit", "")
+        viewer = self._stream.join(topic)
+        if viewer is None:
+            raise AdminRefusal(503, "viewers", "too many pages are open; this one does not follow by itself")
+        self._parts.sampler.watched()
+        is_allowed = partial(self._parts.visitors.is_allowed, request)
+        fields = {**NEVER_STORED, "X-Accel-Buffering": "no"}
+        return StreamingResponse(
+            self._stream.events(viewer, is_allowed), headers=fields, media_type="text/event-stream"
+        )
+
+    def _over_time(self, request: Request, name: str) -> dict[str, Any]:
+        ring, span = self._ring(request)
+        return {"span": span, "table": history.table(ring, name)}
+
+    def _ring(self, request: Request) -> tuple[Ring, str]:
+        sampler = self._parts.sampler
+        return (sampler.long, "day") if request.query_params.get("span") == "day" else (sampler.fine, "now")
 
     async def nothing(self, request: Request, visitor: Visitor) -> Response:
         message = f"there is no page {request.url.path[:200]}"

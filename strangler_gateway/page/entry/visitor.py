@@ -63,6 +63,13 @@ class Visitors:
             return None
         raise AdminRefusal(denied.status, "denied", denied.message)
 
+    def is_allowed(self, request: Request) -> bool:
+        """Whether an open stream may go on; it does not use the session."""
+        try:
+            return self.of(request, use=False) is not None
+        except AdminRefusal:
+            return False
+
     @property
     def can_log_in(self) -> bool:
         """Whether there is a credential at all."""

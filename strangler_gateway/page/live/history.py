@@ -48,15 +48,16 @@ class Ring:
         for gone in self._rows.keys() - {ALL, *names}:
             del self._rows[gone]
 
-    def times(self) -> list[float]:
-        """When each interval ended, the oldest first."""
-        return [self._times[slot] for slot in self._slots()]
+    @property
+    def size(self) -> int:
+        """How many samples it holds."""
+        return self._points
 
-    def samples(self, name: str) -> list[tuple[float, float, Sample]]:
+    def samples(self, name: str, after: float) -> list[tuple[float, float, Sample]]:
         """When each interval ended, how many seconds it had, and what was counted; the oldest first."""
         rows = self._rows.get(name)
         found = []
-        for slot in self._slots():
+        for slot in (one for one in self._slots() if self._times[one] > after):
             row = NOTHING if rows is None else rows[slot * WIDTH : (slot + 1) * WIDTH]
             found.append((self._times[slot], self._seconds[slot], Sample(*row)))
         return found

@@ -6,6 +6,7 @@ from typing import Any
 from strangler_gateway.admin import views
 from strangler_gateway.migration.journal.journal_entry import iso
 from strangler_gateway.migration.migration import Migration
+from strangler_gateway.page import texts
 from strangler_gateway.page.live.history import ALL, Ring
 from strangler_gateway.table.position import place, position_of
 from strangler_gateway.table.routes import MigrationState, Movable, Route, RouteTable
@@ -39,6 +40,12 @@ def by_movable(table: RouteTable) -> Mapping[str, Sequence[Route]]:
     for route in table.routes:
         found.setdefault(route.movable.name, []).append(route)
     return found
+
+
+def shown(one: View) -> View:
+    """What people see of a row: numbers that look the same are the same."""
+    said = {key: texts.part(one[key]) for key in ("new_part", "failed_legacy", "failed_new")}
+    return {**one, **said, "per_second": texts.rate(one["per_second"])}
 
 
 def row(migration: Migration, movable: Movable, routes: Sequence[Route], recent: Ring) -> View:

@@ -1,0 +1,90 @@
+"""What open pages are sent, and the samples behind the pictures."""
+
+import asyncio
+from collections.abc import Mapping
+from contextlib import aclosing
+from math import isnan
+
+import pytest
+
+from strangler_gateway.page.live.history import ALL, Ring, Sample, percentile
+from strangler_gateway.page.live.stream import MAX_BEHIND, MAX_VIEWERS, LiveStream, Topic, message
+
+PAGE: Topic = ("overview", "")
+
+
+class Site:
+    """A page with some elements, and its producer."""
+
+    def __init__(self) -> None:
+        self.parts: dict[str, str] = {"a": '<p id="a">1</p>', "b": '<p id="b">1</p>'}
+        self.version = self.produced = 0
+        self.now = 0.0
+        self.stream = LiveStream(self._produce, lambda: self.version, lambda: self.now, self._refresh)
+
+    async def _produce(self, topic: Topic) -> Mapping[str, str]:
+        self.produced += 1
+        return dict(self.parts)
+
+    async def _refresh(self) -> None:
+        pass
+
+
+async def test_a_viewer_gets_everything_first_and_then_what_looks_different_after_a_move() -> None:
+    site = Site()
+    running = asyncio.create_task(site.stream.run())
+    viewer = site.stream.join(PAGE)
+    assert viewer is not None
+    async with aclosing(site.stream.events(viewer, lambda: True)) as events, asyncio.timeout(5):
+        assert await anext(events) == b"retry: 1000\n\n"
+        first = await anext(events)
+        assert (b">1</p>" in first, first.count(b"hx-swap-oob")) == (True, 2)
+        site.parts["b"] = '<p id="b">2</p>'
+        site.version += 1
+        assert await anext(events) == b'data: <p hx-swap-oob="true" id="b">2</p>\n\n'
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+async def test_a_slow_viewer_and_one_whose_log_in_has_ended_are_let_go_and_there_are_not_too_many() -> None:
+    site = Site()
+    viewers = [site.stream.join(PAGE) for _ in range(MAX_VIEWERS)]
+    assert site.stream.join(PAGE) is None
+    running, slow = asyncio.create_task(site.stream.run()), viewers[0]
+    assert slow is not None
+    async with asyncio.timeout(10):
+        while site.stream.join(PAGE) is None:
+            site.parts["a"] = f'<p id="a">{site.produced}</p>'
+            site.version += 1
+            await asyncio.sleep(0.01)
+    assert slow.messages.qsize() <= MAX_BEHIND
+    ended = site.stream.join(PAGE)
+    assert ended is not None
+    assert [said async for said in site.stream.events(ended, lambda: False)][-1].startswith(b"event: expired")
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
+def test_rows_are_sent_within_a_table_and_only_their_own_id_is_marked() -> None:
+    said = message({"r": '<tr id="r"><td id="x">a\nb</td></tr>'})
+    assert said == b'data: <table><tr hx-swap-oob="true" id="r"><td id="x">a\ndata: b</td></tr></table>\n\n'
+
+
+def test_a_ring_keeps_the_last_samples_and_knows_quiet_times() -> None:
+    ring = Ring(3)
+    for at in range(1, 6):
+        ring.add(at, 1.0, {"items": Sample(at, 1), ALL: Sample(at, 1)} if at != 4 else {})
+    assert [(at, one.legacy) for at, _, one in ring.samples("items", 0)] == [(3, 3), (4, 0), (5, 5)]
+    assert [at for at, _, _ in ring.samples("items", 4)] == [5]
+    assert [one.new for _, _, one in ring.samples("unknown", 0)] == [0, 0, 0]
+    assert ring.latest(ALL, 2.0) == (2.0, Sample(5, 1))
+    ring.keep(())
+    assert [one.legacy for _, _, one in ring.samples("items", 0)] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    ("counts", "part", "value"), [([0, 4, 0], 0.5, 1.5), ([2, 2, 0], 0.95, 1.9), ([0, 0, 5], 0.5, 2.0)]
+)
+def test_a_percentile_lies_within_its_bucket(counts: list[int], part: float, value: float) -> None:
+    assert percentile(counts, (1.0, 2.0), part) == pytest.approx(value)
+    assert isnan(percentile([0, 0, 0], (1.0, 2.0), part))
