@@ -7,18 +7,17 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
-import psutil
 
 from parts import place as places
 from parts.go_program import GoProgram, go
-from parts.place import OsUser, PartFailed, Place
-from parts.process import Daemon, free_port, is_open
+from parts.place import PartFailed, Place
+from parts.server import Server, SharedServer, free_ports, running
 
 NAME = "consul"
 PORT = int(os.environ.get("CONSUL_PORT") or 18500)
@@ -53,8 +52,8 @@ class Ports:
     dns: int
 
 
-class ConsulServer:
-    """One server of a cluster of one. Its data stays in its folder after `stop` and `kill`.
+class ConsulServer(Server):
+    """One server of a cluster of one. After `stop` it is still a member of it.
 
     `more`: settings as Consul's configuration file takes them, for ACLs or TLS. `token`: one that may read keys.
     """
@@ -62,13 +61,12 @@ class ConsulServer:
     def __init__(
         self, place: Place, program: Path, ports: Ports, more: Mapping[str, object] | None = None, token: str = ""
     ) -> None:
+        super().__init__(place, NAME)
         self.ports = ports
         self.url = f"http://127.0.0.1:{ports.http}"
         self._program = program
         self._more = dict(more or {})
         self._headers = {"X-Consul-Token": token} if token else {}
-        self._folder = place.folder(NAME)
-        self._daemon = Daemon(place, NAME)
 
     def start(self) -> None:
         """Returns when it has a leader and answers; takes 1 to 3 seconds. Raises PartFailed."""
@@ -81,15 +79,6 @@ class ConsulServer:
         )
         self._wait_until_ready()
 
-    def stop(self) -> None:
-        """Gracefully, also where it is suspended. The server stays a member of its cluster."""
-        self.resume()
-        self._daemon.stop()
-
-    def kill(self) -> None:
-        """SIGKILL, at once."""
-        self._daemon.kill()
-
     def restart(self) -> None:
         """With its data."""
         self.stop()
@@ -101,18 +90,6 @@ class ConsulServer:
         shutil.rmtree(self._folder / "data", ignore_errors=True)
         self.start()
 
-    def suspend(self) -> None:
-        """SIGSTOP: connections stay open, and nothing is answered, as in a network that was cut."""
-        process = self.process()
-        if process is not None:
-            process.suspend()
-
-    def resume(self) -> None:
-        """SIGCONT. Does no harm to one that runs."""
-        process = self.process()
-        if process is not None:
-            process.resume()
-
     def snapshot(self) -> bytes:
         """A backup of keys, sessions, services and ACLs, for `restore`."""
         return self._request("GET", "/v1/snapshot").content
@@ -120,10 +97,6 @@ class ConsulServer:
     def restore(self, snapshot: bytes) -> None:
         """While it runs, as `consul snapshot restore` does."""
         self._request("PUT", "/v1/snapshot", snapshot)
-
-    def process(self) -> psutil.Process | None:
-        """The server's process; a test may suspend it, for example."""
-        return self._daemon.process()
 
     def _settings(self) -> Path:
         ports = {
@@ -164,16 +137,12 @@ class ConsulServer:
         return answer.raise_for_status()
 
 
-@contextmanager
-def own(folder: Path, more: Mapping[str, object] | None = None, token: str = "") -> Iterator[ConsulServer]:
+def own(
+    folder: Path, more: Mapping[str, object] | None = None, token: str = ""
+) -> AbstractContextManager[ConsulServer]:
     """A running server for a fault test, which may stop, suspend, kill and wipe it: on free ports."""
     program = PROGRAM.built(places.from_environment())
-    server = ConsulServer(Place(folder, OsUser(os.geteuid(), os.getegid())), program, _free_ports(), more, token)
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
+    return running(ConsulServer(Place.own(folder), program, Ports(*free_ports(5)), more, token))
 
 
 def install() -> None:
@@ -186,31 +155,9 @@ def build(place: Place) -> None:
     PROGRAM.build(place)
 
 
-def start(place: Place) -> None:
-    """Raises PartFailed."""
-    if is_running(place):
-        return
-    if is_open(PORT):
-        raise PartFailed(f"another program uses port {PORT}; set another one in CONSUL_PORT")
-    _shared(place).start()
-
-
-def stop(place: Place) -> None:
-    """Ends the process of its pid file."""
-    _shared(place).stop()
-
-
-def is_running(place: Place) -> bool:
-    """Whether this part runs; another program on its port does not count."""
-    return Daemon(place, NAME).process() is not None
-
-
 def _shared(place: Place) -> ConsulServer:
     return ConsulServer(place, PROGRAM.path(place), Ports(PORT, PORT + 1, PORT + 2, PORT + 3, DNS_PORT))
 
 
-def _free_ports() -> Ports:
-    ports: set[int] = set()
-    while len(ports) < 5:
-        ports.add(free_port())
-    return Ports(*ports)
+SHARED = SharedServer(_shared, PORT, "CONSUL_PORT")
+start, stop, is_running = SHARED.start, SHARED.stop, SHARED.is_running

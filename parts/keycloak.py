@@ -5,18 +5,18 @@ import secrets
 import shutil
 import time
 import zipfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from hashlib import file_digest
 from pathlib import Path
 
 import httpx
-import psutil
 
 from parts import packages
 from parts.place import OsUser, PartFailed, Place
-from parts.process import Daemon, free_port, is_open, run
+from parts.process import run
+from parts.server import Server, SharedServer, free_ports, running
 
 NAME = "keycloak"
 PORT = int(os.environ.get("KEYCLOAK_PORT") or 18480)
@@ -56,16 +56,14 @@ class Ports:
     management: int
 
 
-class KeycloakServer:
-    """One server of a built distribution. Its data stays in its folder after `stop` and `kill`."""
+class KeycloakServer(Server):
+    """One server of a built distribution."""
 
     def __init__(self, place: Place, ports: Ports, home: Path) -> None:
+        super().__init__(place, NAME)
         self.ports = ports
         self.url = f"http://127.0.0.1:{ports.http}"
-        self._place = place
         self._home = home
-        self._folder = place.folder(NAME)
-        self._daemon = Daemon(place, NAME)
 
     def start(self) -> None:
         """Returns when it is ready, and says every ten seconds that it is not. Raises PartFailed."""
@@ -77,22 +75,10 @@ class KeycloakServer:
         self._daemon.start(self._command(), self.ports.management, START_TIMEOUT_S, environ)
         _wait(self._is_ready, START_TIMEOUT_S)
 
-    def stop(self) -> None:
-        """Gracefully."""
-        self._daemon.stop()
-
-    def kill(self) -> None:
-        """SIGKILL, at once."""
-        self._daemon.kill()
-
     def forget(self) -> None:
         """Stops it and removes its database: the next start is its first."""
         self.stop()
         shutil.rmtree(self._folder / "database", ignore_errors=True)
-
-    def process(self) -> psutil.Process | None:
-        """The server's process; a test may suspend it, for example."""
-        return self._daemon.process()
 
     def password(self) -> str:
         """The administrator's."""
@@ -120,19 +106,12 @@ class KeycloakServer:
         ]
 
 
-@contextmanager
-def own(folder: Path, place: Place) -> Iterator[KeycloakServer]:
+def own(folder: Path, place: Place) -> AbstractContextManager[KeycloakServer]:
     """A running server for a fault test, which may stop, kill and empty it: on free ports, as the current user.
 
     `place` is where `make parts` has built the distribution.
     """
-    ports = Ports(free_port(), free_port())
-    server = KeycloakServer(Place(folder, OsUser(os.geteuid(), os.getegid())), ports, _home(place))
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
+    return running(KeycloakServer(Place.own(folder), Ports(*free_ports(2)), _home(place)))
 
 
 def install() -> None:
@@ -163,25 +142,6 @@ def build(place: Place) -> None:
     new.rmdir()
 
 
-def start(place: Place) -> None:
-    """Raises PartFailed."""
-    if is_running(place):
-        return
-    if is_open(PORT):
-        raise PartFailed(f"another program uses port {PORT}; set another one in KEYCLOAK_PORT")
-    _shared(place).start()
-
-
-def stop(place: Place) -> None:
-    """Ends the process of its pid file."""
-    _shared(place).stop()
-
-
-def is_running(place: Place) -> bool:
-    """Whether this part runs; another program on its port does not count."""
-    return _shared(place).process() is not None
-
-
 def admin_password(place: Place) -> str:
     """KEYCLOAK_ADMIN_PASSWORD, or that of a file which nobody else can read. Made where there is none yet."""
     given = os.environ.get("KEYCLOAK_ADMIN_PASSWORD")
@@ -195,6 +155,10 @@ def admin_password(place: Place) -> str:
 
 def _shared(place: Place) -> KeycloakServer:
     return KeycloakServer(place, Ports(PORT, MANAGEMENT_PORT), _home(place))
+
+
+SHARED = SharedServer(_shared, PORT, "KEYCLOAK_PORT")
+start, stop, is_running = SHARED.start, SHARED.stop, SHARED.is_running
 
 
 def _home(place: Place) -> Path:

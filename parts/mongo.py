@@ -4,8 +4,8 @@ import os
 from pathlib import Path
 
 from parts.go_program import GoProgram, go
-from parts.place import PartFailed, Place
-from parts.process import Daemon, is_open
+from parts.place import Place
+from parts.server import Server, SharedServer
 
 NAME = "mongo"
 PORT = int(os.environ.get("MONGO_PORT") or 17017)
@@ -24,22 +24,18 @@ def build(place: Place) -> None:
     PROGRAM.build(place)
 
 
-def start(place: Place) -> None:
-    """Raises PartFailed."""
-    daemon = Daemon(place, NAME)
-    if daemon.process() is not None:
-        return
-    if is_open(PORT):
-        raise PartFailed(f"another program uses port {PORT}; set another one in MONGO_PORT")
-    folder = place.folder(NAME)
-    daemon.start([PROGRAM.built(place), "-listen", f"127.0.0.1:{PORT}", "-data", folder], PORT, START_TIMEOUT_S)
+class MongoServer(Server):
+    """One server."""
+
+    def start(self) -> None:
+        """Raises PartFailed."""
+        command: list[str | Path] = [PROGRAM.built(self._place), "-listen", f"127.0.0.1:{PORT}", "-data", self._folder]
+        self._daemon.start(command, PORT, START_TIMEOUT_S)
 
 
-def stop(place: Place) -> None:
-    """Ends the process of its pid file."""
-    Daemon(place, NAME).stop()
+def _shared(place: Place) -> MongoServer:
+    return MongoServer(place, NAME)
 
 
-def is_running(place: Place) -> bool:
-    """Whether this part runs; another program on its port does not count."""
-    return Daemon(place, NAME).process() is not None
+SHARED = SharedServer(_shared, PORT, "MONGO_PORT")
+start, stop, is_running = SHARED.start, SHARED.stop, SHARED.is_running

@@ -33,6 +33,11 @@ class Place:
     root: Path
     account: OsUser
 
+    @classmethod
+    def own(cls, root: Path) -> "Place":
+        """Of a test, as the current user."""
+        return cls(root, OsUser(os.geteuid(), os.getegid()))
+
     def folder(self, name: str) -> Path:
         """One part's folder, which only its user can read."""
         folder = self.root / name

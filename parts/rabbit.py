@@ -2,16 +2,14 @@
 
 import os
 import shutil
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
-import psutil
-
 from parts import packages
-from parts.place import OsUser, PartFailed, Place
-from parts.process import Daemon, free_port, is_open, run
+from parts.place import PartFailed, Place
+from parts.process import Daemon, run
+from parts.server import Server, SharedServer, free_ports, running
 
 NAME = "rabbit"
 PORT = int(os.environ.get("RABBIT_PORT") or 16672)
@@ -42,15 +40,14 @@ class Ports:
     epmd: int
 
 
-class RabbitServer:
-    """One broker and its port mapper. Its data stays in its folder after `stop` and `kill`."""
+class RabbitServer(Server):
+    """One broker and its port mapper."""
 
     def __init__(self, place: Place, ports: Ports) -> None:
+        super().__init__(place, NAME)
         self.ports = ports
         self.url = f"amqp://guest:guest@127.0.0.1:{ports.amqp}/"
         self.management_url = f"http://guest:guest@127.0.0.1:{ports.management}"
-        self._folder = place.folder(NAME)
-        self._broker = Daemon(place, NAME)
         self._mapper = Daemon(place, f"{NAME}-epmd")
 
     def start(self) -> None:
@@ -61,20 +58,16 @@ class RabbitServer:
         if self._mapper.process() is None:
             own = ("-address", "127.0.0.1", "-port", str(self.ports.epmd))
             self._mapper.start([_program("epmd"), *own], self.ports.epmd, EPMD_TIMEOUT_S)
-        self._broker.start([_program("rabbitmq-server")], self.ports.amqp, START_TIMEOUT_S, environ)
+        self._daemon.start([_program("rabbitmq-server")], self.ports.amqp, START_TIMEOUT_S, environ)
 
     def stop(self) -> None:
         """Gracefully, the port mapper too."""
-        self._broker.stop()
+        super().stop()
         self._mapper.stop()
 
     def kill(self) -> None:
         """SIGKILL, at once. RabbitMQ 3.10 may lose a quorum queue younger than SETTLED_S: it has no leader."""
-        self._broker.kill()
-
-    def process(self) -> psutil.Process | None:
-        """The broker's process; a test may suspend it, for example."""
-        return self._broker.process()
+        super().kill()
 
     def control(self, *words: str) -> str:
         """Runs `rabbitmqctl WORDS` and returns its output. Raises PartFailed."""
@@ -102,18 +95,9 @@ class RabbitServer:
         }
 
 
-@contextmanager
-def own(folder: Path) -> Iterator[RabbitServer]:
+def own(folder: Path) -> AbstractContextManager[RabbitServer]:
     """A running server for a fault test, which may stop and kill it: on free ports, as the current user."""
-    ports: set[int] = set()
-    while len(ports) < 4:
-        ports.add(free_port())
-    server = RabbitServer(Place(folder, OsUser(os.geteuid(), os.getegid())), Ports(*ports))
-    try:
-        server.start()
-        yield server
-    finally:
-        server.stop()
+    return running(RabbitServer(Place.own(folder), Ports(*free_ports(4))))
 
 
 def install() -> None:
@@ -126,27 +110,12 @@ def build(_place: Place) -> None:
     """Nothing to do."""
 
 
-def start(place: Place) -> None:
-    """Raises PartFailed."""
-    if is_running(place):
-        return
-    if is_open(PORT):
-        raise PartFailed(f"another program uses port {PORT}; set another one in RABBIT_PORT")
-    _shared(place).start()
-
-
-def stop(place: Place) -> None:
-    """Ends the processes of its pid files."""
-    _shared(place).stop()
-
-
-def is_running(place: Place) -> bool:
-    """Whether this part runs; another program on its port does not count."""
-    return _shared(place).process() is not None
-
-
 def _shared(place: Place) -> RabbitServer:
     return RabbitServer(place, Ports(PORT, MANAGEMENT_PORT, PORT + 2, PORT + 3))
+
+
+SHARED = SharedServer(_shared, PORT, "RABBIT_PORT")
+start, stop, is_running = SHARED.start, SHARED.stop, SHARED.is_running
 
 
 def _program(name: str) -> Path:

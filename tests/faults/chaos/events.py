@@ -15,11 +15,13 @@ from tests.support.system.processes import Process
 from tests.support.system.waiting import until
 
 FOLLOWS_WITHIN_S = 10.0
-QUIET_S = 1.2
+QUIET_S = 0.8
 """So long nothing may have suffered before the traffic counts as having followed."""
 SUFFERS_S = 0.6
 """A request that takes longer has met something that hangs."""
-AWAY_S = (1.5, 3.0)
+AWAY_S = (1.0, 2.0)
+SILENT_S = (1.5, 4.0)
+"""An agent that says nothing is noticed within three."""
 POLL_S = 0.05
 
 
@@ -115,7 +117,7 @@ class Events:
 
     def consul_suspended(self) -> str:
         self.scene.consul.suspend()
-        time.sleep(self.chance.uniform(*AWAY_S))
+        time.sleep(self.chance.uniform(*SILENT_S))
         self.scene.consul.resume()
         return f"the gateways agree after {self._agreed('Consul suspended'):.2f} s"
 

@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.faults.chaos.__main__ import is_over
 from tests.faults.chaos.audit import Hold, Seen, Sent, violations
 
 GONE = Sent("gw1", 5.0, 6.0, 0, error="reset")
@@ -37,3 +38,11 @@ def test_a_violation_is_found_and_nothing_else(seen: Seen, expected: str) -> Non
     found = violations(seen)
     assert bool(found) == bool(expected), found
     assert all(expected in line for line in found)
+
+
+@pytest.mark.parametrize(
+    ("at_s", "duration_s", "missing", "over"),
+    [(59, 60, 0, False), (61, 60, 0, True), (61, 60, 1, False), (200, 120, 1, False), (16, 15, 9, True)],
+)
+def test_a_minute_has_every_kind_of_event(at_s: float, duration_s: float, missing: int, over: bool) -> None:
+    assert is_over(at_s, duration_s, missing) == over

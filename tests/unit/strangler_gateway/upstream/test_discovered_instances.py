@@ -145,7 +145,7 @@ def test_traffic_goes_on_while_consul_restarts_hangs_or_is_wiped_and_is_marked(s
 
     site.server.suspend()
     assert site.asked() <= ports
-    eventually(site.degraded)
+    eventually(site.degraded, 6)  # a question waits for ten seconds: it is asked whether it is there, too
     assert site.asked() <= ports
     site.server.resume()
     eventually(lambda: not site.degraded(), 40)
