@@ -4,14 +4,14 @@ Each rule has its numbers, its threshold and its verdict. The verdict of the who
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from typing import Any, Literal
 
 from strangler_gateway.table.position import Position, place
 
-RuleName = Literal["failures", "users", "parity", "latency", "size", "exercised"]
+RuleName = Literal["failures", "users", "parity", "latency", "size", "exercised", "breach"]
 Unexercised = Mapping[str, Any]
 """What legacy was asked for and the new side was not: `route`; `method`, `status` or `role` where it is about one."""
 
@@ -76,6 +76,10 @@ class Snapshot:
     unexercised: tuple[Unexercised, ...] = ()
     problems: tuple[str, ...] = ()
     """Why the counters prove nothing now: another gateway does not answer."""
+
+    def with_rule(self, rule: RuleEvidence) -> "Snapshot":
+        """The same with one rule more."""
+        return replace(self, rules=(*self.rules, rule))
 
     @property
     def verdict(self) -> RuleVerdict:

@@ -30,7 +30,14 @@ from strangler_gateway.migration.readiness import ask
 from strangler_gateway.migration.replica import NobodyElse, OtherGateways, Replica
 from strangler_gateway.migration.routes_file.on_disk import RoutesOnDisk
 from strangler_gateway.migration.saved_file import SavedFile
-from strangler_gateway.migration.sentinel import CountAgain, FailureSource, OwnFailures, Sentinel, sentinel_file
+from strangler_gateway.migration.sentinel import (
+    CountAgain,
+    FailureSource,
+    OwnFailures,
+    Sentinel,
+    sentinel_file,
+    watched,
+)
 from strangler_gateway.migration.served_table import NotServed, ServedGroups, ServedTable
 from strangler_gateway.migration.shared_counts import CountSource, OwnCounts
 from strangler_gateway.table.position import LEGACY
@@ -115,7 +122,9 @@ class Migration:
         self._sync = FileSync(served, policy, disk, self.replica, enactment, counts)
         self._follower = Follower(self.replica, agreement.followed, turn, agreement.write_followed)
         moves, rollbacks = Moves(policy, agreement, counts, turn), Rollbacks(policy, agreement, turn, ask_driver)
-        queries = Queries(served, policy, disk, self.replica, counts, refresh)
+        self.failures = OwnFailures(stats, count_again)
+        self.sentinel = Sentinel(failures or self.failures, lambda: watched(served.table))
+        queries = Queries(served, policy, disk, self.replica, counts, refresh, self.sentinel)
         # What is called from outside, by the part that does it.
         self.flip, self.release, self.adopt, self.plan = moves.flip, moves.release, moves.adopt, moves.plan
         self.lease = store.lease
@@ -125,8 +134,6 @@ class Migration:
         self.seen, self.row = queries.seen, queries.row
         self.standing, self.movable_of, self._queries = queries.standing, queries.movable_of, queries
         self.log, self.diff, self.services = queries.log, queries.diff, queries.services
-        self.failures = OwnFailures(stats, count_again)
-        self.sentinel = Sentinel(failures or self.failures, queries.watched)
         own = counters_file(state_dir / "counters.json", stats), sentinel_file(state_dir, self.sentinel, clock)
         files = (*own, *saved)
         follower = None if store.alone else self._follower

@@ -16,7 +16,7 @@ from strangler_gateway.evidence.cards import NOTHING
 from strangler_gateway.evidence.group_cards import GroupCards, GroupJudgement
 from strangler_gateway.evidence.ticks import GroupTicks, Told
 from strangler_gateway.migration.saved_file import SavedFile
-from strangler_gateway.table.routes import BreachRules
+from strangler_gateway.table.routes import BreachRules, MigrationState, RouteTable
 from strangler_gateway.telemetry.stats import Stats
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,19 @@ class WatchedGroup(NamedTuple):
     routes: Sequence[str]
     """Those that have a new end."""
     rules: BreachRules
+
+
+_WATCHED = (MigrationState.CANARY, MigrationState.EXTRACTED)
+
+
+def watched(table: RouteTable) -> dict[str, WatchedGroup]:
+    """Movables in canary or extracted that have a route with a new end."""
+    found: dict[str, WatchedGroup] = {}
+    for route in table.routes:
+        if route.movable.state in _WATCHED and route.has_new_end:
+            known = found.setdefault(route.movable.name, WatchedGroup([], route.movable.gate.breach))
+            found[route.movable.name] = known._replace(routes=[*known.routes, route.id])
+    return found
 
 
 class FailureSource(Protocol):
@@ -69,7 +82,7 @@ class Sentinel:
     """`watched`: by name, every movable in canary or extracted."""
 
     def __init__(self, source: FailureSource, watched: Callable[[], Mapping[str, WatchedGroup]]) -> None:
-        self._source, self._watched = source, watched
+        self._source, self.watched = source, watched
         self._cards: dict[str, GroupCards] = {}
         self._ticks: dict[str, GroupTicks] = {}
         self.judgements: Mapping[str, GroupJudgement] = {}
@@ -77,7 +90,7 @@ class Sentinel:
 
     async def look(self, seconds: float) -> Mapping[str, GroupJudgement]:
         """Judges all movables by what ended in these `seconds`, those since the last look."""
-        watched = self._watched()
+        watched = self.watched()
         self._keep(watched)
         if not watched:
             self.judgements = {}

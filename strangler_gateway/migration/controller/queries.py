@@ -7,6 +7,7 @@ from typing import Any
 
 from strangler_gateway.cluster.store import StoreAway
 from strangler_gateway.config.faults import RoutesInvalid
+from strangler_gateway.evidence.breach import breach
 from strangler_gateway.evidence.snapshot import Snapshot
 from strangler_gateway.migration.diff import Diff, compare
 from strangler_gateway.migration.gate.pool import Counts, total
@@ -18,12 +19,10 @@ from strangler_gateway.migration.move_rules import Evidence
 from strangler_gateway.migration.readiness import ServiceReadiness
 from strangler_gateway.migration.replica import Replica
 from strangler_gateway.migration.routes_file.on_disk import RoutesOnDisk
-from strangler_gateway.migration.sentinel import WatchedGroup
+from strangler_gateway.migration.sentinel import Sentinel
 from strangler_gateway.migration.served_table import ServedTable
 from strangler_gateway.migration.shared_counts import Counted, CountSource, own_row
-from strangler_gateway.table.routes import MigrationState, Movable
-
-_WATCHED = (MigrationState.CANARY, MigrationState.EXTRACTED)
+from strangler_gateway.table.routes import Movable
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +35,7 @@ class Queries:
     replica: Replica
     counts: CountSource
     refresh: Callable[[], Awaitable[None]]
+    sentinel: Sentinel
 
     def movable_of(self, name: str) -> Movable | None:
         """What moves when a group or a route is named: for a route in a group, the group."""
@@ -53,15 +53,6 @@ class Queries:
         served = () if self.replica.store.alone else self.served.table.movables
         return frozenset(unit for unit in served if not self.replica.is_confirmed(unit))
 
-    def watched(self) -> dict[str, WatchedGroup]:
-        """Movables in canary or extracted that have a route with a new end."""
-        found: dict[str, WatchedGroup] = {}
-        for route in self.served.table.routes:
-            if route.movable.state in _WATCHED and route.has_new_end:
-                known = found.setdefault(route.movable.name, WatchedGroup([], route.movable.gate.breach))
-                found[route.movable.name] = known._replace(routes=[*known.routes, route.id])
-        return found
-
     async def row(self, units: Sequence[str]) -> dict[str, Any]:
         """What this gateway has counted of movables, for another gateway's question. Raises KeyError."""
         await self.refresh()
@@ -72,7 +63,8 @@ class Queries:
         """What all gateways know of a movable that is served, rule by rule. Raises KeyError."""
         known, counted = await self.known(name)
         assert known.gate is not None  # every movable that is served has it
-        return snapshot(name, known.gate, counted.problems)
+        found = self.sentinel.judgements.get(name) if name in self.sentinel.watched() else None
+        return snapshot(name, known.gate, counted.problems).with_rule(breach(found))
 
     async def known(self, name: str) -> tuple[Evidence, Counted]:
         """What all gateways know of a movable that is served, and by which counters. Raises KeyError."""

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from strangler_gateway.evidence.cards import Advice
+from strangler_gateway.evidence.snapshot import RuleVerdict
 from strangler_gateway.exchange.decision import SHARE_IN, SHARE_OUT
 from strangler_gateway.migration.sentinel import sentinel_file
 from strangler_gateway.table.position import LEGACY
@@ -85,7 +86,9 @@ async def test_a_gateway_judges_what_is_in_canary_by_its_own_counters(tmp_path: 
     assert await controller.sentinel.look(1.0) == {}
     for position in (SHADOW, canary(10)):
         assert (await controller.flip("items", position, who="ada", why="w", force=True)).done
+    assert (await controller.evidence("items")).rule("breach").verdict is RuleVerdict.OFF
     await controller.sentinel.look(1.0)
+    assert (await controller.evidence("items")).rule("breach").verdict is RuleVerdict.PASS
     counts = world.stats.steps["items"].of("item-read")
     counts.new, counts.legacy = 8, 80
     for user in range(8):
@@ -93,6 +96,8 @@ async def test_a_gateway_judges_what_is_in_canary_by_its_own_counters(tmp_path: 
     found = (await controller.sentinel.look(1.0))["items"]
     assert (found.advice, found.to_json()["extracted"]) == (Advice.ROLLBACK, {"failed": 8, "of": 8})
     assert json.loads(json.dumps(found.to_json()))["routes"] == {"item-read": {"failed": 8, "of": 8}}
+    rule = (await controller.evidence("items")).rule("breach")
+    assert (rule.verdict, rule.says) == (RuleVerdict.WORSE, found.says)
     await controller.rollback(["items"], who="ada")
     assert (controller.standings["items"].position, await controller.sentinel.look(1.0)) == (LEGACY, {})
     await world.aclose()
