@@ -12,7 +12,7 @@ COMPILE_AS_TESTED = $(COMPILE) --constraint requirements.lock
 # Keeps bytecode even if the environment forbids it; otherwise every test process would compile all modules again.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(PYTHON_OF_VENV) -m pytest -n auto --dist loadscope
 
-.PHONY: help install demo migration run test test-walks test-compiled wheel parts parts-stop test-connected migration-connected images test-images soak chaos mutations check bench bench-purchase bench-mail bench-runner bench-log-in settings-doc dashboards tapes lock
+.PHONY: help install demo migration run test test-walks test-page test-compiled wheel parts parts-stop test-connected migration-connected images test-images soak chaos mutations check bench bench-purchase bench-mail bench-runner bench-log-in settings-doc dashboards tapes lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-19s %s\n", $$1, $$2}' Makefile
@@ -39,10 +39,13 @@ run: $(INSTALLED) ## start the same system and keep it running [CONSUL=consul://
 	@$(PYTHON_OF_VENV) -m examples.demo --keep $(if $(CONSUL),--consul $(CONSUL))
 
 test: $(INSTALLED) ## run the tests that need no other server
-	@$(PYTEST) -m "not connected and not walk and not images"
+	@$(PYTEST) -m "not connected and not walk and not images and not page"
 
 test-walks: $(INSTALLED) ## run whole systems as a user would: pages of docs/, the demo, the wheel, recordings in every state
 	@$(PYTEST) -m "walk and not connected"
+
+test-page: $(INSTALLED) ## look at the operators' page in a Chromium (/usr/bin/chromium, or CHROMIUM=PATH); pictures in .run/page
+	@$(PYTEST) -m page tests/page
 
 wheel: $(INSTALLED) ## build dist/*.whl with the hot modules compiled (pure Python if there is no C compiler)
 	@rm -f dist/strangler_gateway-*.whl

@@ -5,7 +5,8 @@ document.addEventListener("DOMContentLoaded", () => {
   const say = (text, state) => { if (live) { live.textContent = text; live.dataset.state = state; } };
   body.addEventListener("htmx:sseOpen", (event) => {
     say("live", "on");
-    event.detail.source.addEventListener("expired", () => location.reload());
+    const source = event.detail.source;
+    source.addEventListener("expired", () => { source.close(); location.reload(); });
   });
   body.addEventListener("htmx:sseError", () => say("reconnecting", "off"));
   body.addEventListener("htmx:oobBeforeSwap", (event) => {

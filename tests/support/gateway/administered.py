@@ -75,6 +75,8 @@ class AdminServer:
         self.world = World(folder)
         self.limits = ALONE
         self.bulkheads: list[BulkheadStatus] = []
+        self.later_s = 0.0
+        """How much the page's clock is ahead."""
         self._given = given
         self._thread = threading.Thread(target=lambda: asyncio.run(self._serve()))
         self._server: uvicorn.Server | None = None
@@ -106,7 +108,7 @@ class AdminServer:
         )
         self.keys = parts.keys.jwks()
         desk = AdminDesk(parts, self.migration)
-        page = OperatorsPage(desk)
+        page = OperatorsPage(desk, lambda: time.monotonic() + self.later_s)
         app = admin_app(desk, page.routes)
         config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, access_log=False)
         self._server = uvicorn.Server(config)

@@ -1,0 +1,94 @@
+"""The page of a gateway with traffic, in a real Chromium. Whatever its console complains of fails the test."""
+
+import os
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+
+from strangler_gateway.table.routes import MigrationState
+from tests.support.gateway.administered import OPERATOR, AdminServer
+from tests.support.gateway.planned import planned
+
+CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
+PICTURES = Path(".run/page")
+WITHIN_MS = 10_000
+EXPECTED = "Failed to load resource: the server responded with a status of 4"
+"""A refusal is an answer like any other."""
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A gateway, and browsers that look at its page."""
+
+    def __init__(self, chromium: Browser, server: AdminServer) -> None:
+        self._chromium, self.server = chromium, server
+        self.complaints: list[str] = []
+        self._contexts: list[object] = []
+
+    def open(self, path: str = "/ui", *, as_: str | None = OPERATOR, name: str = "Ada", **given: object) -> Page:
+        """A page in a browser of its own, after a log-in with that credential."""
+        context = self._chromium.new_context(viewport={"width": 1280, "height": 900}, **given)  # type: ignore[arg-type]
+        page = context.new_page()
+        page.set_default_timeout(WITHIN_MS)
+        page.on("console", self._listen)
+        page.on("pageerror", lambda error: self.complaints.append(str(error)))
+        page.on("dialog", lambda dialog: self.complaints.append(f"a dialog: {dialog.message}"))
+        page.goto(self.server.url + path)
+        if as_ is not None:
+            page.fill("[name=name]", name)
+            page.fill("[name=credential]", as_)
+            page.click("main button")
+        return page
+
+    def _listen(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning") and not message.text.startswith(EXPECTED):
+            self.complaints.append(message.text)
+
+
+class Traffic:
+    """Requests as if they had been served, in a thread."""
+
+    def __init__(self, server: AdminServer) -> None:
+        self._server, self._over = server, threading.Event()
+        self._thread = threading.Thread(target=self._run)
+
+    def __enter__(self) -> "Traffic":
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        number = 0
+        while not self._over.wait(0.05):
+            number += 1
+            for route in self._server.migration.served.routes:
+                counts, moved = self._server.world.stats.route(route.id), route.movable.state
+                new = {MigrationState.CANARY: 2, MigrationState.EXTRACTED: 20}.get(moved, 0)
+                counts.legacy, counts.extracted = counts.legacy + 20 - new, counts.extracted + new
+                counts.durations_legacy[60 + number % 7] += 20 - new
+                counts.durations_extracted[55 + number % 5] += new
+
+
+@pytest.fixture
+def visit(chromium: Browser, tmp_path: Path) -> Iterator[Visit]:
+    server = AdminServer(tmp_path)
+    server.world.edit(*planned())
+    with server, Traffic(server):
+        visited = Visit(chromium, server)
+        yield visited
+        for context in chromium.contexts:
+            context.close()
+        assert visited.complaints == []

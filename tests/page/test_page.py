@@ -1,0 +1,219 @@
+"""The page as people use it: reads, moves, refusals, rollback, updates, log-in, without JavaScript, under attack."""
+
+import re
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from strangler_gateway.page.texts import element
+from tests.page.conftest import PICTURES, Visit
+from tests.support.gateway.administered import READER
+
+pytestmark = pytest.mark.page
+
+AXE = Path(__file__).parent / "axe/axe.min.js"
+GROUP = "/ui/group?unit=items"
+PAGES = {
+    "overview": "/ui",
+    "group": GROUP,
+    "move": "/ui/move?unit=items&to=shadow",
+    "services": "/ui/services",
+    "request": "/ui/request?method=GET&path=/item/3&user=u1",
+    "journal": "/ui/journal",
+}
+EVIL = "<img src=x onerror=alert(1)>\"'</script><script>alert(2)</script>{{7*7}}"
+
+
+def move(page: Page, to: str, why: str = "it is time") -> None:
+    """From the group's page through the preflight."""
+    page.click(f"#next a:text-is('{to}')")
+    page.fill("[name=why]", why)
+    page.click(".confirm button")
+
+
+def row(page: Page, name: str = "items") -> Any:
+    return page.locator("table.groups tr", has=page.locator(f"a:text-is('{name}')"))
+
+
+def test_an_operator_sees_the_preflight_moves_is_refused_and_rolls_back(visit: Visit) -> None:
+    page = visit.open(GROUP)
+    page.click("#next a:text-is('shadow')")
+    expect(page.locator("#preflight")).to_contain_text("Allowed. Nothing has been moved yet.")
+    assert str(visit.server.migration.served.movables["items"].state) == "legacy"
+    page.fill("[name=why]", "it is time")
+    page.click(".confirm button")
+    expect(page.locator(".notice")).to_have_text("items is now at shadow.")
+    visit.server.world.compared(different=3)
+    visit.server.world.down.add("items")
+    page.click("#next a:text-is('canary 10 %')")
+    expect(page.locator(".reasons")).to_contain_text("items accepts no connection")
+    page.fill("[name=why]", "never mind")
+    page.click(".confirm button")  # the box that forces it is required
+    assert page.url.endswith("/ui/move?unit=items&to=canary&share=10")
+    page.go_back()
+    page.fill("form[action='/ui/rollback'] [name=why]", "users complain")
+    page.click("text=Roll back to legacy")
+    expect(page.locator(".notice")).to_have_text("items is now at legacy, on hold.")
+    entry = visit.server.world.last()
+    assert (entry.event, entry.why, entry.who) == ("rollback", "users complain", "Ada (127.0.0.1)")
+    page.click("text=Release the hold")
+    expect(page.locator(".hold")).to_have_count(0)
+
+
+def test_an_open_page_shows_a_move_of_somebody_else_within_a_second(visit: Visit) -> None:
+    watching = [visit.open("/ui", as_=READER), visit.open(GROUP, as_=READER)]
+    for page in watching:
+        expect(page.locator("#live")).to_have_text("live")
+    acting = visit.open("/ui/move?unit=items&to=shadow")
+    acting.fill("[name=why]", "look")
+    acting.click(".confirm button")
+    began = time.monotonic()
+    expect(row(watching[0]).locator(".badge")).to_have_text("shadow", timeout=1000)
+    expect(watching[1].locator("#standing .badge")).to_have_text("shadow", timeout=1000)
+    assert time.monotonic() - began < 2
+    expect(watching[1].locator("#journal")).to_contain_text("look")
+    expect(watching[1].locator("#next")).to_contain_text("canary 10 %")
+
+
+def test_what_somebody_types_and_has_opened_stays_while_the_page_follows(visit: Visit) -> None:
+    page, other = visit.open(GROUP), visit.open(GROUP)
+    move(other, "shadow")
+    page.fill("form[action='/ui/rollback'] [name=why]", "half a sent")
+    page.locator("#rules summary").first.click()
+    before = page.locator("#r-" + element("item-read")).inner_text()
+    expect(page.locator("#r-" + element("item-read"))).not_to_have_text(before)
+    expect(page.locator("#rules details").first).to_have_attribute("open", "")
+    assert page.input_value("form[action='/ui/rollback'] [name=why]") == "half a sent"
+
+
+def test_two_operators_at_once_each_see_what_became_of_their_own_wish(visit: Visit) -> None:
+    ada, bob = visit.open("/ui/move?unit=items&to=shadow"), visit.open("/ui/move?unit=items&to=shadow", name="Bob")
+    for page in (ada, bob):
+        page.fill("[name=why]", "me first")
+    ada.click(".confirm button")
+    expect(ada.locator(".notice")).to_have_text("items is now at shadow.")
+    bob.click(".confirm button")
+    expect(bob.locator(".notice")).to_contain_text("items is now at shadow")
+    assert [entry.event for entry in visit.server.world.journal() if entry.unit == "items"] == ["adopted", "flip"]
+    bob.fill("form[action='/ui/rollback'] [name=why]", "no")
+    bob.click("text=Roll back to legacy")
+    move_to = ada.locator("#standing .badge")
+    expect(move_to).to_have_text("legacy", timeout=1500)
+
+
+def test_a_log_in_that_has_ended_leads_to_the_form_and_back(visit: Visit) -> None:
+    page = visit.open(GROUP)
+    expect(page.locator("#live")).to_have_text("live")
+    visit.server.later_s += 13 * 3600
+    page.wait_for_url("**/ui/login?next=*", timeout=20_000)  # the open page finds out by itself
+    page.fill("[name=credential]", READER)
+    page.click("main button")
+    assert page.url.endswith(GROUP)
+    expect(page.locator(".actions")).to_contain_text("Readers look")
+    expect(page.locator("text=Roll back to legacy")).to_have_count(0)
+
+
+def test_everything_works_without_javascript(visit: Visit) -> None:
+    page = visit.open(GROUP, java_script_enabled=False)
+    move(page, "shadow")
+    expect(page.locator(".notice")).to_have_text("items is now at shadow.")
+    page.click("text=Roll back to legacy")
+    expect(page.locator(".hold")).to_contain_text("On hold")
+    page.click("nav a:text-is('Request')")
+    page.fill("[name=path]", "/item/3")
+    page.click("main button")
+    expect(page.locator(".answer")).to_contain_text("monolith")
+    page.goto(visit.server.url + "/ui")
+    page.select_option("[name=state]", "held")
+    page.click("text=Filter")
+    assert page.locator("table.groups tbody tr").count() == 1
+    page.locator("figure summary").first.click()
+    assert page.locator("figure table tbody tr").count() >= 1
+    page.click("text=Log out")
+    assert "/ui/login" in page.url
+
+
+def test_nothing_that_others_say_becomes_a_part_of_the_page(visit: Visit) -> None:
+    world = visit.server.world
+    world.stats.count_shape(f"GET /{EVIL}")
+    difference = {"where": f"$.a.{EVIL}", "legacy": EVIL, "extracted": EVIL}
+    world.examples = {
+        "item-read": [{"at": 1.0, "method": "GET", "path": f"/item/{EVIL}", "differences": [difference], "count": 3}]
+    }
+    world.down.add("items")
+    page = visit.open(GROUP, name=EVIL)
+    page.fill("form[action='/ui/rollback'] [name=why]", EVIL)
+    page.click("text=Roll back to legacy")
+    for each in (*PAGES.values(), f"/ui/journal?unit={EVIL}", f"/ui/request?path=/{EVIL}&user={EVIL}&method={EVIL}"):
+        page.goto(visit.server.url + each)
+        page.evaluate("document.querySelectorAll('details').forEach((one) => one.open = true)")
+        assert page.locator("img, script:not([src]), [onerror], [style]:not(.uplot, .uplot *)").count() == 0
+    page.goto(visit.server.url + GROUP)
+    expect(page.locator(".tree")).to_contain_text(EVIL)
+    assert "49" not in page.locator(".tree").inner_text()
+    expect(page.locator("#live")).to_have_text("live")
+    world.now += 60
+    expect(page.locator("#journal")).to_contain_text(EVIL)
+
+
+def test_a_script_that_is_not_the_pages_own_is_not_run(visit: Visit) -> None:
+    page = visit.open(GROUP)
+    page.evaluate(
+        "const s = document.createElement('script'); s.textContent = 'window.run = 1'; document.body.append(s)"
+    )
+    assert page.evaluate("window.run === undefined")
+    assert len(visit.complaints) == 1
+    assert "Content Security Policy" in visit.complaints.pop()
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_no_page_has_a_serious_fault_for_people_who_see_or_hear_it_otherwise(visit: Visit, scheme: Any) -> None:
+    PICTURES.mkdir(parents=True, exist_ok=True)
+    world = visit.server.world
+    difference = {"where": "$.data.price", "legacy": "number", "extracted": "string"}
+    world.examples = {
+        "item-read": [{"at": 1.0, "method": "GET", "path": "/item/{id}", "differences": [difference], "count": 3}]
+    }
+    world.stats.count_shape("GET /old/{}")
+    page = visit.open(GROUP, color_scheme=scheme)
+    move(page, "shadow")
+    found: dict[str, list[str]] = {}
+    for name, path in PAGES.items():
+        page.goto(visit.server.url + path)
+        if page.locator("figure").count():
+            page.wait_for_selector(".u-legend")
+        page.evaluate(AXE.read_text() + "; 0")
+        answer = page.evaluate("axe.run()")
+        serious = [one for one in answer["violations"] if one["impact"] in ("serious", "critical")]
+        found[name] = [f"{one['id']}: {node['html'][:200]}" for one in serious for node in one["nodes"][:3]]
+        page.screenshot(path=PICTURES / f"{name}-{scheme}.png", full_page=True)
+        page.set_viewport_size({"width": 390, "height": 800})
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, f"{name} is wider than a narrow screen"
+        page.screenshot(path=PICTURES / f"{name}-{scheme}-narrow.png", full_page=True)
+        page.set_viewport_size({"width": 1280, "height": 900})
+    assert found == {name: [] for name in PAGES}
+
+
+def test_the_keyboard_reaches_the_content_and_every_action(visit: Visit) -> None:
+    page = visit.open(GROUP)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+    page.keyboard.press("Enter")
+    reached = []
+    for _ in range(12):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("document.activeElement.textContent.trim()"))
+    assert {"shadow", "Roll back to legacy"} <= set(reached)
+
+
+def test_the_first_page_is_small(visit: Visit) -> None:
+    page = visit.open()
+    sizes = page.evaluate(
+        "performance.getEntriesByType('resource').concat(performance.getEntriesByType('navigation'))"
+        ".filter((one) => !one.name.includes('/live')).map((one) => one.decodedBodySize)"
+    )
+    assert 50_000 < sum(sizes) < 150_000
+    assert not re.search(r"https?://(?!127\.0\.0\.1)", page.content())
