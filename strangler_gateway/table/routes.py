@@ -352,6 +352,8 @@ class RouteTable:
     """Fields that say who calls, besides the built-in ones: lower case, a prefix ends with `*`."""
     errors: Mapping[str, ErrorTemplate] = field(default_factory=dict)
     """By status ("401") or "default"."""
+    rest: str = field(default="", compare=False, repr=False)
+    """The digest's text of all but the movables, once it was made: a move changes nothing of it."""
 
     def with_movables(self, movables: Mapping[str, Movable]) -> "RouteTable":
         """A table with these movables instead of those of the same name, and with its own digest."""
@@ -360,20 +362,31 @@ class RouteTable:
             raise ValueError(f"no group or route is called {', '.join(sorted(strange))}")
         merged = {**self.movables, **movables}
         routes = tuple(replace(route, movable=merged[route.movable.name]) for route in self.routes)
-        return replace(self, routes=routes, movables=merged).sealed()
+        return replace(self, routes=routes, movables=merged)._sealed(self.rest or self._rest())
 
     def sealed(self) -> "RouteTable":
         """The same table with the digest of its content: states and shares count, comments and lines do not."""
-        said = {part.name: _canonical(getattr(self, part.name)) for part in fields(self) if part.name != "digest"}
-        said["units"] = said.pop("movables")  # digests keep the old names: a file has the same one after an upgrade
+        return self._sealed(self._rest())
+
+    def _rest(self) -> str:
+        left_out = ("digest", "movables", "rest")
+        said = {part.name: _canonical(getattr(self, part.name)) for part in fields(self) if part.name not in left_out}
         if len(self.identity) < 2:
             said["identity"] = _canonical(self.identity[0]) if self.identity else _NOBODY_KNOWN
-        text = json.dumps(said, sort_keys=True, separators=(",", ":"))
-        return replace(self, digest=hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH])
+        return _json(said)
+
+    def _sealed(self, rest: str) -> "RouteTable":
+        """Digests keep the old name of movables, `units`, the last one by the alphabet: an upgrade changes none."""
+        text = f'{rest[:-1]},"units":{_json(_canonical(self.movables))}}}'
+        return replace(self, digest=hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH], rest=rest)
 
 
 DIGEST_LENGTH = 16
 _NOBODY_KNOWN: dict[str, object] = {"kind": "none", "plugin": None, "options": []}
+
+
+def _json(value: object) -> str:
+    return json.dumps(value, sort_keys=True, separators=(",", ":"))
 
 
 def _canonical(value: object) -> object:
