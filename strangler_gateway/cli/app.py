@@ -27,6 +27,7 @@ COMMANDS = {
     "diff": "queries",
     "differences": "queries",
     "explain": "explain",
+    "top": "top",
     "inventory": "inventory",
     "retire-report": "retirement",
     "verify-report": "retirement",

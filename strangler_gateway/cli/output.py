@@ -105,6 +105,29 @@ def live_row(columns: Sequence[str]) -> Iterator[Callable[[Row], None]]:
         yield lambda row: live.update(_table(columns, [row], frozenset(columns)), refresh=True)
 
 
+Picture = Callable[[Sequence[str], Sequence[str], Sequence[Row], frozenset[str]], None]
+"""Draws lines above a table: lines, columns, rows, columns of numbers."""
+
+
+@contextmanager
+def live_screen() -> Iterator[Picture | None]:
+    """On a terminal, a picture that fills it and is replaced; None elsewhere."""
+    if not sys.stdout.isatty():
+        yield None
+        return
+    from rich.console import Group
+    from rich.live import Live
+    from rich.text import Text
+
+    with Live(console=_console(), auto_refresh=False, screen=True) as live:
+
+        def draw(lines: Sequence[str], columns: Sequence[str], rows: Sequence[Row], numbers: frozenset[str]) -> None:
+            head = [Text(plain(line)) for line in lines]
+            live.update(Group(*head, Text(), _table(columns, rows, numbers)), refresh=True)
+
+        yield draw
+
+
 def _drawn() -> bool:
     """Whether rich decides how the text looks: on a terminal, or as the environment says."""
     return sys.stdout.isatty() or not {"FORCE_COLOR", "TTY_COMPATIBLE"}.isdisjoint(os.environ)
