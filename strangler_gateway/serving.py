@@ -11,6 +11,7 @@ from typing import Protocol
 from strangler_gateway.gateway import Gateway, Outside
 from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.recording.record import Recorder
+from strangler_gateway.server.accepting import FastAccepting
 from strangler_gateway.server.shutdown import drain, leave
 from strangler_gateway.server.sweeper import sweep_for_ever
 from strangler_gateway.server.uvicorn_server import public_server
@@ -126,6 +127,8 @@ class InProcess:
         self._public = public_server(gateway.front)
         tasks.create_task(self._public.serve(self._listeners))
         await self._public.up.wait()
+        self._accepting = FastAccepting(self._listeners, self._public.protocol, self._public.config.ssl)
+        gateway.front.admission.on_lag = self._accepting.switch
         sweep = sweep_for_ever(
             self._public, settings, gateway.front.now, gateway.upstreams.sweep, gateway.outside.log.flush
         )
@@ -178,12 +181,14 @@ class InProcess:
     async def leave(self, seconds: float, at_once: Awaitable[object], *, accepting: bool = True) -> None:
         """Each client is told with its next answer."""
         if not accepting:
+            self._accepting.close()
             for server in self._public.servers:
                 server.close()
         await leave(self._public, at_once, seconds)
 
     async def stop(self, drain_s: float, at_once: Awaitable[object]) -> None:
         """The port is closed."""
+        self._accepting.close()
         await drain(self._public, at_once, drain_s)
         for helper in self._helpers:
             helper.cancel()

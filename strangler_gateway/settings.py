@@ -107,6 +107,9 @@ class Settings(BaseSettings):
     """Bytes of an upstream's header section; a longer one becomes a 502."""
     max_connections: int = Field(10_000, ge=1)
     """Client connections at once; more get 503."""
+    queue_wait_s: float = Field(0.5, gt=0, le=60)
+    """How long a request may wait because this process has more to do than it can; then it gets 503. No more wait than
+    begin within this time."""
     max_waiting: int = Field(1_000, ge=1)
     """How many requests may wait for the result of their message at the same time."""
     header_timeout_s: float = Field(30.0, gt=0)

@@ -9,7 +9,7 @@ from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.replies import Reply, ReplyContent
 from strangler_gateway.http.fields import Pairs
 from strangler_gateway.table.current_table import CurrentTable
-from strangler_gateway.table.routes import ErrorTemplate
+from strangler_gateway.table.routes import ErrorTemplate, RouteTable
 
 
 class OwnAnswers:
@@ -17,6 +17,7 @@ class OwnAnswers:
 
     def __init__(self, name: str, current: CurrentTable, http_date: Callable[[], bytes]) -> None:
         self._name, self._current, self._http_date = name, current, http_date
+        self._made: tuple[Reply, RouteTable, bytes, bytes] | None = None
 
     def of(self, reply: Reply, exchange: Exchange | None) -> tuple[Pairs, bytes]:
         """(fields, body) for the client; `exchange` is None for what never became a request."""
@@ -27,6 +28,16 @@ class OwnAnswers:
             fields += exchange.extra_fields
             fields += told_decision(exchange)
         return fields, body
+
+    def whole(self, reply: Reply) -> bytes:
+        """An answer of which nothing depends on the request, head and body: the same bytes for a second."""
+        date, table = self._http_date(), self._current.table
+        if self._made is None or self._made[0] is not reply or self._made[1] is not table or self._made[2] != date:
+            fields, body = self.of(reply, None)
+            lines = b"".join([b"%b: %b\r\n" % pair for pair in fields])
+            head = b"HTTP/1.1 %d %b\r\n" % (reply.status, reason_phrase(reply.status).encode())
+            self._made = reply, table, date, head + lines + b"\r\n" + body
+        return self._made[3]
 
     def undated(self, reply: Reply, templates: Mapping[str, ErrorTemplate], request_id: bytes) -> tuple[Pairs, bytes]:
         """(fields, body) without what depends on the time and on the client."""

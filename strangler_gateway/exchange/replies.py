@@ -29,5 +29,7 @@ class Reply:
     content: ReplyContent | None = None
 
 
+OVERLOADED = "overloaded"
+"""Why a request was refused: the gateway has more to do than it can."""
 FAILED = Reply(500, "proxy_internal_error", "The gateway failed on this request.", close=True)
 """A fault of ours."""

@@ -16,6 +16,8 @@ class WriteBatch:
 
     def __init__(self) -> None:
         self._due: list[Output] = []
+        self.turn = 0
+        """Counts the turns in which something was written."""
 
     def add(self, output: "Output") -> None:
         """Called once an output and turn."""
@@ -25,6 +27,7 @@ class WriteBatch:
 
     def _end(self) -> None:
         due, self._due = self._due, []
+        self.turn += 1
         for output in due:
             output.now()
 

@@ -10,12 +10,13 @@ from typing import Any, Final
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.outcome import Handler, Outcome
 from strangler_gateway.exchange.own_answers import reason_phrase
-from strangler_gateway.exchange.replies import FAILED, Reply
+from strangler_gateway.exchange.replies import FAILED, OVERLOADED, Reply
 from strangler_gateway.http.fields import Malformed, Pairs
 from strangler_gateway.http.request_head import BadRequest, RequestHead
 from strangler_gateway.http.response_head import ResponseHead
 from strangler_gateway.http.websocket import PING, close_frame
 from strangler_gateway.http.write_batch import Output
+from strangler_gateway.server.admission import Queued
 from strangler_gateway.server.front import Front
 from strangler_gateway.server.request_body import RequestBody
 from strangler_gateway.server.request_reader import RequestReader
@@ -30,6 +31,9 @@ _MAX_PIPELINED: Final = 64 * 1024
 _UPLOAD, _PIPELINE = 1, 2
 """Reasons to pause reading: the handler takes no more of the body; too many requests wait behind this one."""
 _TOO_MANY = Reply(503, "connection_limit_reached", "Too many connections.", ((b"Retry-After", b"1"),), close=True)
+_OVERLOADED = Reply(
+    503, "http_request_denied", "The gateway has more requests than it can serve.", ((b"Retry-After", b"1"),)
+)
 _HEADER_LATE = Reply(408, "http_request_error", "The request header did not arrive in time.", close=True)
 
 
@@ -101,6 +105,8 @@ class ClientConnection:
     def _answers_half_close(self) -> bool:
         """`half_close:` of the service, for a whole request; until one is decided, of the route's legacy side."""
         exchange = self.exchange
+        if exchange is None and isinstance(self.handler, Queued):  # its turn tells
+            return any(one.half_close == "answer" for one in self.front.current.table.services.values())
         if exchange is None or self.handler is None or not self.body.done or self.writer.tunnel is not None:
             return False
         is_decided = exchange.decision is not None and exchange.has_service
@@ -250,8 +256,45 @@ class ClientConnection:
             self.parsing = False
 
     def _start(self, request: RequestHead) -> None:
-        front, clock = self.front, self.front.now
-        exchange = Exchange(request, self.reader.memory, front.current.table, self.peer, self.scheme, clock())
+        admission, clock = self.front.admission, self.front.now
+        now = clock()
+        if admission.is_free(now):
+            self._begin(request, now)
+            return
+        self.body.done, self.deadline = True, inf
+        self.handler = admission.wait(self, request, now)
+        if self.handler is None:
+            self.refuse(request)
+
+    def take_turn(self, request: RequestHead, since: float) -> None:
+        """The turn of a request that has waited since then."""
+        self.handler = None
+        if request.meaning.length != 0:
+            self._resume(_PIPELINE)  # for its body alone: the requests behind it go on waiting
+        self._begin(request, since)
+        if self.half_closed and self.exchange is not None and not self._answers_half_close():
+            self._gone()
+            self.transport.close()
+
+    def refuse(self, request: RequestHead) -> None:
+        """Answers 503, as cheaply as it can be done: there is too much to do already."""
+        front, meaning = self.front, request.meaning
+        self.handler = None
+        front.refused(self.peer, OVERLOADED, _OVERLOADED)
+        self.keep = meaning.keep_alive and not self.draining
+        if self.keep and meaning.length == 0 and meaning.version == 11 and request.method != b"HEAD":
+            self.out.put(front.own_answers.whole(_OVERLOADED))
+            self.out.soon()
+            self.deadline = front.now() + front.keep_alive_s
+            self._go_on()
+            return
+        self.exchange = Exchange(request, self.reader.memory, front.current.table, self.peer, self.scheme, front.now())
+        self.body.done = meaning.length == 0
+        self.reply(_OVERLOADED)
+
+    def _begin(self, request: RequestHead, since: float) -> None:
+        front = self.front
+        exchange = Exchange(request, self.reader.memory, front.current.table, self.peer, self.scheme, since)
         self.exchange = exchange
         self.keep = request.meaning.keep_alive and not self.draining
         if request.meaning.length == 0:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import Iterator
 from functools import partial
 from math import ceil
+from typing import Any
 
 import uvicorn
 from starlette.applications import Starlette
@@ -36,6 +37,12 @@ class Server(uvicorn.Server):
     def url(self, host: str) -> str:
         """Where it listens."""
         return address(self.servers[0].sockets[0], host, secure=bool(self.config.ssl))
+
+    def protocol(self) -> Any:
+        """For a connection that was accepted elsewhere."""
+        made = self.config.http_protocol_class
+        assert not isinstance(made, str)
+        return made(config=self.config, server_state=self.server_state, app_state={})  # type: ignore[call-arg]
 
     @property
     def clients(self) -> set[ClientConnection]:

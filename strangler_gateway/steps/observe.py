@@ -7,7 +7,7 @@ from collections.abc import Callable
 
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.outcome import Outcome
-from strangler_gateway.exchange.replies import Reply
+from strangler_gateway.exchange.replies import OVERLOADED, Reply
 from strangler_gateway.exchange.trust import client_behind, network_of, public_origin, trusts
 from strangler_gateway.http.fields import Kind
 from strangler_gateway.table.routes import RouteTable, Side
@@ -101,7 +101,7 @@ class Observer:
 
     def refused(self, peer: str, reason: str, reply: Reply) -> None:
         """Counts it; one log line now and then for each peer, since anybody may send anything."""
-        self._stats.refuse()
+        self._stats.refuse(overloaded=reason == OVERLOADED)
         told = self._throttle.told(network_of(peer))
         if told is not None:
             self._log.refused(peer, reason, reply, self._wall(), more=told[1])

@@ -25,12 +25,13 @@ def drain(stats: Stats) -> dict[str, Any]:
         "calls": [[*key, count] for key, count in stats.calls.items()],
         "exchanges": {outcome: count for outcome, count in stats.exchanges.items() if count},
         "refused": stats.refused,
+        "overloaded": stats.overloaded,
         "steps": {unit: row for unit, one in stats.steps.items() if (row := _drain_step(one))},
     }
     stats.undeclared.clear()
     stats.calls.clear()
     stats.exchanges.update(dict.fromkeys(stats.exchanges, 0))
-    stats.refused = 0
+    stats.refused = stats.overloaded = 0
     return {name: value for name, value in said.items() if value}
 
 
@@ -47,6 +48,7 @@ def add(stats: Stats, delta: Delta) -> None:
     for outcome, count in delta.get("exchanges", {}).items():
         stats.exchanges[outcome] += int(count)
     stats.refused += int(delta.get("refused", 0))
+    stats.overloaded += int(delta.get("overloaded", 0))
     for unit, row in delta.get("steps", {}).items():
         _add_step(stats.steps.get(unit), row)
 

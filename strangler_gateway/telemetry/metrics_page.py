@@ -41,6 +41,12 @@ def request_metrics(stats: Stats, table: RouteTable) -> Iterator[Metric | Histog
     yield _durations(routes)
     undeclared = sum(stats.undeclared.values())
     yield Metric("strangler_refused_total", "counter", "What never became a request.", [({}, stats.refused)])
+    yield Metric(
+        "strangler_overload_refused_total",
+        "counter",
+        "Requests refused because the gateway could not keep up.",
+        [({}, stats.overloaded)],
+    )
     yield Metric("strangler_undeclared_total", "counter", "Requests without a declared route.", [({}, undeclared)])
     exchanges = [({"outcome": outcome}, count) for outcome, count in stats.exchanges.items()]
     yield Metric(

@@ -148,7 +148,7 @@ class Stats:
         """By movable in shadow, canary or extracted: what this step has shown."""
         self.exchanges: dict[str, int] = {"exchanged": 0, "refused": 0, "failed": 0}
         """Credentials asked for in exchange for tokens, by outcome, in this process alone."""
-        self.refused = 0
+        self.refused = self.overloaded = 0
         """What never became a request."""
         self.wall = wall
         self.since = self.started = wall()
@@ -162,9 +162,12 @@ class Stats:
         """Counts a question for a credential: exchanged, refused or failed."""
         self.exchanges[outcome] += 1
 
-    def refuse(self) -> None:
-        """Counts what never became a request."""
-        self.refused += 1
+    def refuse(self, *, overloaded: bool = False) -> None:
+        """Counts what never became a request; `overloaded`: because there was too much to do."""
+        if overloaded:
+            self.overloaded += 1
+        else:
+            self.refused += 1
 
     def called(self, route_id: str, call: str, result: str, count: int = 1) -> None:
         """Calls of an aggregate have ended."""

@@ -166,6 +166,7 @@ REFUSED: dict[str, str] = {
     "too_long": "414, 431: request line, header section or number of fields",
     "late": "408: the header section did not arrive in time",
     "too_many_connections": "503: `STRANGLER_MAX_CONNECTIONS`",
+    "overloaded": "503: this process cannot keep up: the request waited for `STRANGLER_QUEUE_WAIT_S`, or would have",
 }
 REASONS = {
     "state_legacy": "the group is in legacy",
@@ -356,7 +357,7 @@ def log_line(event: str) -> dict[str, Any]:
 
 WORDS: tuple[tuple[Mapping[str, str], set[str]], ...] = (
     (PROXY_STATUS, set(get_args(ErrorType))),
-    (REFUSED, {*get_args(RefusalReason), "late", "too_many_connections"}),
+    (REFUSED, {*get_args(RefusalReason), "late", "too_many_connections", "overloaded"}),
     (REASONS, {*reasons(), "own_reply"}),
     (REFUSALS, set(get_args(RefusalCode))),
     (PUBLISH, set(FAILURES)),
