@@ -50,7 +50,7 @@ class Pair:
         self.upstream = UpstreamConnection(pool)
         self.upstream.connection_made(cast(Any, self.upstream_side))
         pool.open += 1
-        pool.release(self.upstream, 3600.0)
+        pool.release(self.upstream, pool.now(), 3600.0)
 
 
 class ManualLoop:

@@ -46,6 +46,9 @@ class BuiltLines:
 Identified = tuple[Identity, IdentityProvider | None]
 """The caller, and the provider that knows the user."""
 
+Issued = tuple[Identity, str, int, bytes]
+"""An internal token behind whom it names, for which service, and when it was signed (Unix seconds)."""
+
 
 class HeadMemory:
     """One per connection. Each entry names what it rests on; a step that finds another one works it out anew.
@@ -54,7 +57,7 @@ class HeadMemory:
     rests on all fields names its `lines`.
     """
 
-    __slots__ = ("built", "identified", "joined", "matched", "passes")
+    __slots__ = ("built", "identified", "issued", "joined", "matched", "passes")
 
     def __init__(self) -> None:
         self.matched: tuple[Matcher, RequestMeaning, bytes, Route, tuple[bytes, ...]] | None = None
@@ -63,6 +66,8 @@ class HeadMemory:
         """The sources that were asked; what it rests on, with the credential; what they said."""
         self.passes: tuple[object, RequestMeaning, bytes] | None = None
         """The sources that were asked; a head whose credential none of them exchanges."""
+        self.issued: Issued | None = None
+        """The internal token that was sent last."""
         self.built: BuiltLines | None = None
         self.joined: tuple[BuiltLines, Lines | bytes, bytes] | None = None
         """What `built` makes of a head's lines; of those `after` the credential's, where it is not sent on."""

@@ -14,6 +14,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, KeySet
 
 from chassis.auth.claims import Identity
+from strangler_gateway.exchange.head_memory import Issued
 
 ISSUER = "strangler"
 GATEWAYS = "strangler-gateway"
@@ -51,15 +52,25 @@ class Signer:
 
     def token(self, identity: Identity, audience: str) -> bytes:
         """A JWT for the service of that name; the same one for up to 30 s, so it has at least 30 s to live."""
+        return self._issued(identity, audience, self._clock())[0]
+
+    def issue(self, identity: Identity, audience: str, last: Issued | None) -> Issued:
+        """The same with what it is for. `last`: that of a request before, which is often for the same caller."""
         clock = self._clock
         now = clock()
+        if last is not None and last[0] is identity and last[1] is audience and last[2] <= now < last[2] + REUSE_S:
+            return last
+        token, issued_at = self._issued(identity, audience, now)
+        return identity, audience, issued_at, token
+
+    def _issued(self, identity: Identity, audience: str, now: float) -> tuple[bytes, int]:
         if not self._since <= now < self._since + REUSE_S or len(self._tokens) >= MAX_TOKENS:
             self._older, self._tokens, self._since = self._tokens, {}, now
         key = (identity.subject, identity.roles, audience) if identity.subject else (identity.outcome, audience)
         issued = self._tokens.get(key) or self._older.get(key)
         if issued is None or not issued[1] <= now < issued[1] + REUSE_S:  # also by a clock that was put back since
             issued = self._tokens[key] = self._sign(identity, audience, int(now)), int(now)
-        return issued[0]
+        return issued
 
     def _sign(self, identity: Identity, audience: str, now: int) -> bytes:
         claims: dict[str, Any] = {

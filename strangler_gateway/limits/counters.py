@@ -1,19 +1,21 @@
 """What counters answer, and the one rule by which all of them count. Pure."""
 
 from collections.abc import Sequence
-from typing import NamedTuple
 
 from strangler_gateway.table.rate import Window
 
 
-class Count(NamedTuple):
+class Count:
     """`wait_us`: 0 where the request may pass; else microseconds until the caller may try again.
 
     `left`, by window: how many requests may still come, and microseconds until there are more.
     """
 
-    wait_us: int
-    left: Sequence[tuple[int, int]]
+    __slots__ = ("left", "wait_us")
+
+    def __init__(self, wait_us: int, left: Sequence[tuple[int, int]]) -> None:
+        self.wait_us = wait_us
+        self.left = left
 
 
 def fresh(windows: Sequence[Window]) -> list[int]:

@@ -13,7 +13,7 @@ class QuotaPolicy:
     `numbers`: the windows as text.
     """
 
-    __slots__ = ("_names", "_policies", "numbers", "prefix", "rule", "windows")
+    __slots__ = ("_policies", "_remaining", "numbers", "prefix", "rule", "windows")
 
     def __init__(self, route_id: str, rule: RateLimit) -> None:
         self.rule = rule
@@ -21,16 +21,14 @@ class QuotaPolicy:
         said = ",".join(f"{rate.amount}/{rate.window_s}" for rate in rule.rates)
         self.prefix = f"{route_id}|{said}|{rule.burst or ''}|{rule.by}|".encode()
         self.numbers = b" ".join([b"%d %d %d" % window for window in rule.windows])
-        self._names = [f'"{route_id}-{rate.window_s}s"'.encode() for rate in rule.rates]
-        self._policies = b", ".join(_items(self._names, rule.rates, rule.burst))
+        names = [f'"{route_id}-{rate.window_s}s"'.encode() for rate in rule.rates]
+        self._policies = b"RateLimit-Policy", b", ".join(_items(names, rule.rates, rule.burst))
+        self._remaining = b", ".join([name.replace(b"%", b"%%") + b";r=%d;t=%d" for name in names])
 
     def fields(self, count: Count) -> tuple[tuple[bytes, bytes], ...]:
         """RateLimit and RateLimit-Policy (draft-ietf-httpapi-ratelimit-headers-11 §3, §4)."""
-        items = [
-            b"%b;r=%d;t=%d" % (name, left, -(-more_us // 1_000_000))
-            for name, (left, more_us) in zip(self._names, count.left, strict=True)
-        ]
-        return (b"RateLimit", b", ".join(items)), (b"RateLimit-Policy", self._policies)
+        said = self._remaining % tuple([number for left, us in count.left for number in (left, -(-us // 1_000_000))])
+        return (b"RateLimit", said), self._policies
 
 
 def _items(names: Sequence[bytes], rates: Sequence[Rate], burst: int | None) -> list[bytes]:

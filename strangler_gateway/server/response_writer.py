@@ -51,7 +51,7 @@ class ResponseWriter:
             lines += b"Connection: close\r\n"
         elif exchange.head.meaning.version == 10:
             lines += b"Connection: keep-alive\r\n"
-        self._out.put(b"HTTP/1.1 %b %b\r\n%b\r\n" % (DECIMALS[status], reason, lines))
+        self._out.put(b"".join((b"HTTP/1.1 ", DECIMALS[status], b" ", reason, b"\r\n", lines, b"\r\n")))
         return keep
 
     def body(self, data: bytes) -> None:

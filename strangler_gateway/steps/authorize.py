@@ -55,7 +55,9 @@ class Authorize:
             if reply is not None:
                 return reply
         if exchange.has_service:
-            exchange.internal_token = self._signer.token(identity, exchange.service.name)
+            memory = exchange.memory
+            memory.issued = issued = self._signer.issue(identity, exchange.service.name, memory.issued)
+            exchange.internal_token = issued[3]
         return None
 
     def _unavailable(self, exchange: Exchange, error: Exception) -> Answer:

@@ -87,9 +87,15 @@ class Forward:
         lines = head.passed
         if lines is None:
             lines = response_lines(exchange, head, exchange.service, _passes_trailers(exchange, head))
-        if head.meaning.dated and not (head.meaning.connection or exchange.debug or exchange.extra_fields):
+        added: Pairs | tuple[tuple[bytes, bytes], ...] = exchange.extra_fields
+        if exchange.debug or head.meaning.connection or not head.meaning.dated:
+            added = self._added(exchange, head)
+        if not added:
             return lines
-        return lines + b"".join([b"%b: %b\r\n" % pair for pair in self._added(exchange, head)])
+        pieces = [lines]
+        for name, value in added:
+            pieces += (name, b": ", value, b"\r\n")
+        return b"".join(pieces)
 
     def _added(self, exchange: Exchange, head: ResponseHead) -> Pairs:
         """What steps add; a Date where the upstream left it out (RFC 9110 §6.6.1); the decision, for debugging."""

@@ -18,15 +18,15 @@ class Pipeline:
     """The last step ends every request: it returns a handler or a reply."""
 
     def __init__(self, steps: Sequence[Step]) -> None:
-        self._steps = tuple((number, step.run) for number, step in enumerate(steps, 1))
+        self._steps = tuple([step.run for step in steps])
 
     def run(self, exchange: Exchange) -> Outcome:
         """Runs the steps until one ends the request or has to wait; exchange.step is where to go on then."""
         steps = self._steps[exchange.step :] if exchange.step else self._steps
-        for number, step in steps:
+        for step in steps:
             outcome = step(exchange)
             if outcome is not None:
-                exchange.step = number
+                exchange.step += steps.index(step) + 1
                 return outcome
         raise RuntimeError("no step has ended the request")
 

@@ -13,10 +13,6 @@ from strangler_gateway.http.fields import DECIMALS
 
 _MAX_BUFFERED: Final = 64 * 1024
 _MAX_PATH = 1024
-_LINE: Final = (
-    b'{"event":"request","at":%b,"request_id":"%b","route":"%b","method":"%b","status":%b,%b,"ms":%b.%b,'
-    b'"failed":"%b"%b}\n'
-)
 _HUNDREDTHS: Final = [b"%02d" % number for number in range(100)]
 _OWN = b'"side":"gateway","reason":"own_reply"'
 _REFUSED = (
@@ -45,18 +41,16 @@ class AccessLog:
         if ms != self._ms:
             self._ms, self._at = ms, b"%.3f" % at
         whole, hundredths = divmod(round(seconds * 100_000), 100)
-        line = _LINE % (
-            self._at,
-            exchange.request_id,
-            exchange.route.id.encode(),
-            exchange.method[:32],
-            DECIMALS[exchange.status],
-            exchange.decision.logged if exchange.decision is not None else _OWN,
-            DECIMALS[whole] if whole < 1000 else b"%d" % whole,
-            _HUNDREDTHS[hundredths],
-            exchange.stage,
-            exchange.sent,
-        )
+        line = b"".join((
+            b'{"event":"request","at":', self._at,
+            b',"request_id":"', exchange.request_id,
+            b'","route":"', exchange.route.id.encode(),
+            b'","method":"', exchange.method[:32],
+            b'","status":', DECIMALS[exchange.status],
+            b",", exchange.decision.logged if exchange.decision is not None else _OWN,
+            b',"ms":', DECIMALS[whole] if whole < 1000 else b"%d" % whole, b".", _HUNDREDTHS[hundredths],
+            b',"failed":"', exchange.stage, b'"', exchange.sent, b"}\n",
+        ))  # fmt: skip
         if exchange.proxy_status or self._more or exchange.called_by or exchange.trace is not None:
             line = line[:-2] + self._seldom(exchange)
         self._put(line)

@@ -99,7 +99,8 @@ class Balancer:
     @property
     def available(self) -> bool:
         """False while the breaker is open, or no instance is known."""
-        return bool(self.pools) and self.bulkhead.breaker.admits(self.now())
+        bulkhead = self.bulkhead
+        return bulkhead.free_until > 0 or (bool(self.pools) and bulkhead.breaker.admits(self.now()))
 
     def set_instances(self, instances: Iterable[Instance]) -> None:
         """From now on these are all. A pool stays as it is while its instance does; calls of the others finish."""

@@ -43,7 +43,7 @@ class Bulkhead:
         self.places = 1
         """Calls that may be under way at once."""
         self.under_way = 0
-        self._free_until = 0
+        self.free_until = 0
         """`places`, while calls need no second look: the breaker is closed and nobody waits. Else, or not known: 0."""
         self._ticket = 0
         """That of such a call."""
@@ -60,7 +60,7 @@ class Bulkhead:
 
     def enter(self, call: Call, now: float) -> int:
         """ENTERED: the call has a place, which it gives back when it ends; FULL: it has to wait; REFUSED."""
-        if self.under_way < self._free_until:
+        if self.under_way < self.free_until:
             self._take(call, self._ticket, now)
             return ENTERED
         return self._looked_at(call, now)
@@ -73,7 +73,7 @@ class Bulkhead:
             return FULL
         ticket = breaker.admit(now) if self._watches else 0
         if breaker.state is _CLOSED:
-            self._free_until, self._ticket = self.places, ticket
+            self.free_until, self._ticket = self.places, ticket
         self._take(call, ticket, now)
         return ENTERED
 
@@ -87,7 +87,7 @@ class Bulkhead:
     def wait(self, call: Call, now: float) -> None:
         """The call goes when a place is free; it fails at once where no more may wait."""
         self.drop_overdue(now)
-        self._free_until = 0
+        self.free_until = 0
         call.place = self
         if self.waiting.put(call, now):
             if self.under_way < self.places:
@@ -156,12 +156,12 @@ class Bulkhead:
         self.under_way -= 1
         if call.ticket:
             self.breaker.given_up(call.ticket)
-        if not self._free_until and self.waiting:
+        if not self.free_until and self.waiting:
             self._next_soon()
 
     def set_places(self, places: int) -> None:
         """So many may be under way from now on."""
-        self.places, self._free_until = places, 0
+        self.places, self.free_until = places, 0
         if self.waiting:
             self._next_soon()
 
@@ -206,7 +206,7 @@ class Bulkhead:
             self.refuse(call, now)
 
     def _changed(self, state: BreakerState, what: str) -> None:
-        opens, self._seen, self._free_until = state is _OPEN, what, 0
+        opens, self._seen, self.free_until = state is _OPEN, what, 0
         log.log(
             logging.WARNING if opens else logging.INFO,
             "the breaker of %s is %s: %s%s", self.name, state, what, self._alarm if opens else "",

@@ -29,7 +29,7 @@ class ConnectionPool(CallPool, Protocol):
 
     @property
     def batch(self) -> WriteBatch: ...
-    def release(self, connection: "UpstreamConnection", idle_s: float) -> None:
+    def release(self, connection: "UpstreamConnection", now: float, idle_s: float) -> None:
         """The connection is free, and may be kept so long."""
 
     def lost(self, connection: "UpstreamConnection") -> None:
@@ -159,12 +159,14 @@ class UpstreamConnection:
             return
         if self.buffer:
             data, self.buffer = self.buffer + data, b""
+        clock = self.pool.now
+        now = clock()
         try:
             if self.head is None:
-                self._read_head(call, data)
+                self._read_head(call, data, now)
             else:
-                call.deadline = self.pool.now() + call.idle_s
-                self._body(call, data)
+                call.deadline = now + call.idle_s
+                self._body(call, data, now)
         except BadResponse as exc:
             self.pool.failed()
             call.fail(self._error(exc.code, f"sent an answer that is not valid HTTP/1.1: {exc}"))
@@ -178,11 +180,11 @@ class UpstreamConnection:
         stage = "response" if self.head is None else "body"
         return UpstreamError(code, f"The upstream {self.pool.service.name} {what}.", stage)
 
-    def _read_head(self, call: Call, data: bytes) -> None:
+    def _read_head(self, call: Call, data: bytes, now: float) -> None:
         """Takes heads up to the final one, and what of the body came with it."""
         last = None if self.is_lenient or call.method == b"HEAD" else self.last
         if last is not None and data.startswith(last.received):
-            self._take_head(call, last)
+            self._take_head(call, last, now)
             data = data[len(last.received) :]
         while self.head is None:
             if self.call is not call:
@@ -197,10 +199,10 @@ class UpstreamConnection:
             head = repeated_response(received, last) if last is not None else None
             if head is None:
                 head = parse_response(received, call.method, self.is_lenient)
-            self._take_head(call, head)
+            self._take_head(call, head, now)
             self.last = last = head if head.received else None
         if self.call is call:
-            self._body(call, data)
+            self._body(call, data, now)
 
     def _incomplete(self, call: Call, data: bytes) -> None:
         if len(data) > self.pool.max_header:
@@ -211,7 +213,7 @@ class UpstreamConnection:
             raise BadResponse("a line is not ended by CRLF")
         self.buffer = data
 
-    def _take_head(self, call: Call, head: ResponseHead) -> None:
+    def _take_head(self, call: Call, head: ResponseHead, now: float) -> None:
         if head.meaning.status >= 200:
             length, status, pool = head.length, head.meaning.status, self.pool
             self.head = head
@@ -220,8 +222,6 @@ class UpstreamConnection:
             call.answered = True
             if head.meaning.events:
                 call.idle_s = inf
-            clock = pool.now
-            now = clock()
             call.deadline = now + call.idle_s
             if call.ticket and call.place is not None:
                 call.place.answered(call, status, now)
@@ -229,32 +229,32 @@ class UpstreamConnection:
                 pool.answered(status)
             call.sink.on_head(head)
         elif head.meaning.status == 101:
-            self._upgraded(call, head)
+            self._upgraded(call, head, now)
         else:
             self.informational += 1
             if self.informational > _MAX_INFORMATIONAL:
                 raise BadResponse("too many informational responses")
-            call.deadline = self.pool.now() + self.pool.service.timeouts.response
+            call.deadline = now + self.response_s
             call.sink.on_informational(head)
 
-    def _upgraded(self, call: Call, head: ResponseHead) -> None:
+    def _upgraded(self, call: Call, head: ResponseHead, now: float) -> None:
         if not head.meaning.upgrade or head.meaning.upgrade not in call.upgrade.split(b", ") or not call.complete:
             raise BadResponse("switched to a protocol that the client did not request", "http_upgrade_failed")
         self.head, self.left, self.decoder = head, -1, None
         head.length, head.meaning.keep_alive = None, False
         call.answered = True
         if call.ticket and call.place is not None:
-            call.place.answered(call, head.meaning.status, self.pool.now())
+            call.place.answered(call, head.meaning.status, now)
         call.idle_s = call.deadline = inf
         call.sink.on_head(head)
 
-    def _body(self, call: Call, data: bytes) -> None:
+    def _body(self, call: Call, data: bytes, now: float) -> None:
         if self.decoder is not None:
             body, rest = self.decoder.feed(data)
             if body:
                 call.sink.on_body(body)
             if self.decoder.done and self.call is call:
-                self._end(call, self.decoder.trailers, rest)
+                self._end(call, self.decoder.trailers, rest, now)
         elif self.left < 0:
             if data:
                 call.sink.on_body(data)
@@ -267,9 +267,9 @@ class UpstreamConnection:
             if left:
                 call.sink.on_body(data if len(data) == left else data[:left])
             if self.call is call:
-                self._end(call, [], data[left:])
+                self._end(call, [], data[left:], now)
 
-    def _end(self, call: Call, trailers: Pairs, rest: bytes) -> None:
+    def _end(self, call: Call, trailers: Pairs, rest: bytes, now: float) -> None:
         head, transport = self.head, self.transport
         assert head is not None
         assert transport is not None
@@ -283,7 +283,7 @@ class UpstreamConnection:
             transport.close()
         else:
             timeout = head.meaning.keep_alive_timeout_s
-            self.pool.release(self, IDLE_S if timeout is None else max(timeout - 1.0, 0.0))
+            self.pool.release(self, now, IDLE_S if timeout is None else max(timeout - 1.0, 0.0))
         sink, call.sink = call.sink, NOBODY
         sink.on_end(trailers)
 

@@ -77,18 +77,17 @@ class Pool:
         self._context: ssl.SSLContext | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
-    def release(self, connection: UpstreamConnection, idle_s: float) -> None:
+    def release(self, connection: UpstreamConnection, now: float, idle_s: float) -> None:
         """A connection is free: for a waiting call, else to be kept."""
         while self.waiting:
             call = self.waiting.popleft()
             if not call.ended:
-                connection.begin(call, self.now())
+                connection.begin(call, now)
                 return
         if self.closed:
             connection.discard()
             return
-        clock = self.now
-        connection.used_at = now = clock()
+        connection.used_at = now
         connection.idle_until = now + idle_s
         self.idle.append(connection)
 
@@ -197,7 +196,7 @@ class Pool:
         if call.pool is self and call.connection is None and not call.ended:
             connection.begin(call, self.now())
         else:
-            self.release(connection, IDLE_S)
+            self.release(connection, self.now(), IDLE_S)
 
     async def _open(self) -> UpstreamConnection:
         loop, service, instance = asyncio.get_running_loop(), self.service, self.instance

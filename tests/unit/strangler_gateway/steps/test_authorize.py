@@ -235,6 +235,20 @@ async def test_a_token_is_used_again_for_thirty_seconds_lives_sixty_and_follows_
     assert ((await verifier.verify(anew)).subject, anew != second) == ("alice", True)
 
 
+def test_a_connection_sends_its_last_token_again_for_the_same_caller_and_service_alone_and_not_for_long() -> None:
+    clock = Clock(1_700_000_000.5)
+    mine, bob = Signer([ECKey.generate_key("P-256")], clock), changed(subject="bob")
+    last = mine.issue(ALICE, "shop", None)
+    for user, audience, seconds in (
+        *((ALICE, "shop", 29), (ALICE, "account", 29), (bob, "shop", 29)),
+        *((ALICE, "shop", 31), (ALICE, "shop", -3600)),
+    ):
+        clock.now = 1_700_000_000.5 + seconds
+        issued = mine.issue(user, audience, last)
+        assert issued[3] == mine.token(user, audience)
+        assert (issued is last) == ((user, audience, seconds) == (ALICE, "shop", 29))
+
+
 def test_one_user_more_costs_the_others_no_token_and_what_is_kept_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signer_module, "MAX_TOKENS", 3)
     mine = Signer([ECKey.generate_key("P-256")], Clock())

@@ -125,6 +125,15 @@ def test_under_overload_the_newest_goes_first() -> None:
     assert shop.sent == [first, new, old]
 
 
+def test_with_fewer_places_the_next_one_waits() -> None:
+    shop = Upstream()
+    calls = [shop.send(), shop.send()]
+    shop.answer(calls[0])
+    shop.bulkhead.set_places(1)
+    shop.send()
+    assert shop.sent == calls
+
+
 def test_more_places_are_taken_and_when_the_service_leaves_everybody_goes() -> None:
     shop = Upstream(places=1)
     calls = [shop.send() for _ in range(3)]
@@ -231,6 +240,8 @@ def test_whatever_happens_no_call_is_lost_and_each_ends_exactly_once(steps: list
             end(shop, what, under_way[0], aborted)
         assert shop.bulkhead.under_way == len(shop.under_way) <= 2
         assert len(shop.bulkhead.waiting) <= 2
+        if shop.bulkhead.free_until:
+            assert (shop.bulkhead.breaker.state, len(shop.bulkhead.waiting)) == (BreakerState.CLOSED, 0)
     while shop.under_way or shop.bulkhead.waiting:
         shop.turn()
         for call in shop.under_way:

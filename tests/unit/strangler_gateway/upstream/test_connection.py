@@ -59,7 +59,7 @@ async def test_a_connection_with_something_to_read_is_not_used_again_r6(pipe: tu
     (pool,) = balancer.pools
     connection = UpstreamConnection(pool)
     connection.connection_made(cast(Any, Transport(pipe[0])))
-    pool.release(connection, 60.0)
+    pool.release(connection, pool.now(), 60.0)
     os.write(pipe[1], b"\n")
     assert not connection.usable(0.0)
     os.read(pipe[0], 1)
@@ -72,7 +72,7 @@ async def test_a_connection_that_was_paused_for_a_slow_client_reads_again_when_i
     transport, connection = Transport(silent), UpstreamConnection(pool)
     connection.connection_made(cast(Any, transport))
     pool.open += 1
-    pool.release(connection, 60.0)
+    pool.release(connection, pool.now(), 60.0)
     call = balancer.send(Nobody(), b"GET", b"/", b"GET / HTTP/1.1\r\n\r\n", complete=True)
     connection.data_received(ANSWER + b"ab")
     call.pause()
