@@ -11,7 +11,7 @@ from starlette.responses import RedirectResponse, Response
 from strangler_gateway.admin import bodies, views
 from strangler_gateway.admin.requests import AdminRefusal
 from strangler_gateway.migration.move_result import MoveResult
-from strangler_gateway.page.entry.guard import first
+from strangler_gateway.page.entry.door import first
 from strangler_gateway.page.entry.visitor import Visitor
 from strangler_gateway.page.parts import PageParts
 from strangler_gateway.page.render import NEVER_STORED, as_json
@@ -23,7 +23,7 @@ PREVIEW_WHY = "preview"
 """A dry run must say why; what it says is not kept."""
 
 
-class Acting:
+class PageActions:
     """An action that is done redirects to the page that it was about, with a notice."""
 
     def __init__(self, parts: PageParts) -> None:

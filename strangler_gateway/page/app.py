@@ -11,8 +11,8 @@ from starlette.routing import Route
 
 from strangler_gateway.admin.desk import AdminDesk
 from strangler_gateway.migration.migration import Migration
-from strangler_gateway.page.acting import Acting
-from strangler_gateway.page.entry.guard import Guard
+from strangler_gateway.page.acting import PageActions
+from strangler_gateway.page.entry.door import Door
 from strangler_gateway.page.entry.log_in import LogIn
 from strangler_gateway.page.entry.sessions import LoginSessions
 from strangler_gateway.page.entry.visitor import Visitors
@@ -20,7 +20,7 @@ from strangler_gateway.page.following import Following
 from strangler_gateway.page.live.sampler import Sampler
 from strangler_gateway.page.live.stream import LiveStream
 from strangler_gateway.page.parts import PageParts
-from strangler_gateway.page.reading import Reading, to_page
+from strangler_gateway.page.reading import ReadPages, to_page
 from strangler_gateway.page.render import static_file, templates
 
 
@@ -44,27 +44,27 @@ class OperatorsPage:
     @property
     def routes(self) -> Sequence[Route]:
         """Below /ui, and / for a browser."""
-        reading, acting = Reading(self._parts, self._stream), Acting(self._parts)
-        guard, log_in = Guard(self.visitors, self._parts.show), self._log_in
+        reading, acting = ReadPages(self._parts, self._stream), PageActions(self._parts)
+        door, log_in = Door(self.visitors, self._parts.show), self._log_in
         return [
             Route("/", to_page),
-            Route("/ui", guard.reads(reading.overview)),
-            Route("/ui/group", guard.reads(reading.group)),
-            Route("/ui/request", guard.reads(reading.request)),
-            Route("/ui/services", guard.reads(reading.services)),
-            Route("/ui/journal", guard.reads(reading.journal)),
-            Route("/ui/history", guard.reads(reading.history)),
-            Route("/ui/live", guard.reads(reading.live)),
-            Route("/ui/move", guard.reads(acting.preflight)),
-            Route("/ui/move", guard.acts(acting.flip), methods=["POST"]),
-            Route("/ui/rollback", guard.acts(acting.rollback), methods=["POST"]),
-            Route("/ui/release", guard.acts(acting.release), methods=["POST"]),
-            Route("/ui/plan", guard.acts(acting.plan), methods=["POST"]),
+            Route("/ui", door.reads(reading.overview)),
+            Route("/ui/group", door.reads(reading.group)),
+            Route("/ui/request", door.reads(reading.request)),
+            Route("/ui/services", door.reads(reading.services)),
+            Route("/ui/journal", door.reads(reading.journal)),
+            Route("/ui/history", door.reads(reading.history)),
+            Route("/ui/live", door.reads(reading.live)),
+            Route("/ui/move", door.reads(acting.preflight)),
+            Route("/ui/move", door.acts(acting.flip), methods=["POST"]),
+            Route("/ui/rollback", door.acts(acting.rollback), methods=["POST"]),
+            Route("/ui/release", door.acts(acting.release), methods=["POST"]),
+            Route("/ui/plan", door.acts(acting.plan), methods=["POST"]),
             Route("/ui/login", log_in.form),
             Route("/ui/login", log_in.enter, methods=["POST"]),
             Route("/ui/logout", log_in.leave, methods=["POST"]),
             Route("/ui/static/{name}", self._static),
-            Route("/ui/{rest:path}", guard.reads(reading.nothing)),
+            Route("/ui/{rest:path}", door.reads(reading.nothing)),
         ]
 
     async def run(self) -> None:
@@ -77,6 +77,6 @@ class OperatorsPage:
 
 
 def _version(migration: Migration) -> object:
-    """Changes with what everybody should see at once."""
-    held = [name for name, one in migration.standings.items() if one.hold is not None]
-    return migration.swaps, migration.faults, migration.problem, migration.store_problem, tuple(held)
+    """Changes with what everybody should see at once: a move, a hold, a plan's pause, a fault."""
+    standings = tuple(migration.standings.values())
+    return migration.swaps, migration.faults, migration.problem, migration.store_problem, standings

@@ -16,7 +16,7 @@ EVIDENCE_WITHIN_S = 5.0
 FORGOTTEN_S = 60.0
 
 
-class _Known(NamedTuple):
+class _GroupKnown(NamedTuple):
     at: float
     version: int
     evidence: Mapping[str, Any]
@@ -29,7 +29,7 @@ class Following:
     def __init__(self, parts: PageParts, clock: Callable[[], float]) -> None:
         self._parts, self._clock = parts, clock
         self._rows: dict[str, tuple[Mapping[str, Any], str]] = {}
-        self._evidence: dict[str, _Known] = {}
+        self._evidence: dict[str, _GroupKnown] = {}
 
     async def produce(self, topic: Topic) -> Parts:
         """By id of the element; nothing for a group that is gone."""
@@ -45,12 +45,12 @@ class Following:
         view = overview.overview(parts.migration, parts.stats, parts.sampler.fine, parts.desk.gateways.listing())
         shown = {"problems": ui.problems(view["problems"]), "totals": ui.totals(view["totals"], view["states"])}
         rows = {one["name"]: one for one in view["groups"]}
-        self._rows = {name: self._row(name, overview.shown(one), one) for name, one in rows.items()}
+        self._rows = {name: self._row(name, overview.shown(one)) for name, one in rows.items()}
         return shown | {f"g-{element(name)}": html for name, (_, html) in self._rows.items()}
 
-    def _row(self, name: str, values: Mapping[str, Any], one: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+    def _row(self, name: str, values: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
         known = self._rows.get(name)
-        return known if known is not None and known[0] == values else (values, str(self._ui.row(one)))
+        return known if known is not None and known[0] == values else (values, str(self._ui.row(values)))
 
     async def _group(self, name: str) -> Parts:
         parts, ui = self._parts, self._ui
@@ -66,14 +66,14 @@ class Following:
         }
         return shown | {f"r-{element(one['id'])}": ui.route(one) for one in view["routes"]}
 
-    async def _known(self, name: str) -> _Known:
+    async def _known(self, name: str) -> _GroupKnown:
         """After a move, and every few seconds, anew."""
         now, version = self._clock(), self._parts.migration.swaps
         known = self._evidence.get(name)
         if known is None or known.version != version or now - known.at >= EVIDENCE_S:
             async with asyncio.timeout(EVIDENCE_WITHIN_S):
                 evidence, plan = await self._parts.desk.reports.evidence(name), await plan_of(self._parts, name)
-            known = _Known(now, version, evidence, plan)
+            known = _GroupKnown(now, version, evidence, plan)
             fresh = {unit: one for unit, one in self._evidence.items() if now - one.at < FORGOTTEN_S}
             self._evidence = {**fresh, name: known}
         return known

@@ -19,7 +19,7 @@ MAX_JOURNAL = 200
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
-class Reading:
+class ReadPages:
     """A page whose query says `json=1` is answered as JSON."""
 
     def __init__(self, parts: PageParts, stream: LiveStream) -> None:
@@ -32,7 +32,9 @@ class Reading:
         wanted = {name: request.query_params.get(name, "") for name in ("q", "state")}
         view["groups"] = [one for one in view["groups"] if _is_wanted(one, **wanted)]
         more = self._over_time(request, ALL)
-        return self._answer(request, visitor, "overview.html", view, wanted=wanted, **more)
+        return self._answer(
+            request, visitor, "overview.html", view, wanted=wanted, rows=map(overview.shown, view["groups"]), **more
+        )
 
     async def group(self, request: Request, visitor: Visitor) -> Response:
         parts = self._parts

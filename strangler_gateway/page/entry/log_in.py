@@ -7,10 +7,10 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response
 
 from strangler_gateway.admin.requests import AdminRefusal, address
-from strangler_gateway.page.entry.attempts import LoginAttempts
+from strangler_gateway.page.entry.door import LOG_IN, Shows, first, local
 from strangler_gateway.page.entry.forms import check_origin, fields
-from strangler_gateway.page.entry.guard import LOG_IN, Shows, first, local
 from strangler_gateway.page.entry.visitor import Visitors
+from strangler_gateway.page.entry.wrong_credentials import WrongCredentials
 from strangler_gateway.page.render import NEVER_STORED
 
 MAX_NAME = 60
@@ -21,7 +21,7 @@ class LogIn:
 
     def __init__(self, visitors: Visitors, clock: Callable[[], float], show: Shows) -> None:
         self._visitors, self._show = visitors, show
-        self._attempts = LoginAttempts(clock)
+        self._attempts = WrongCredentials(clock)
 
     async def form(self, request: Request) -> Response:
         """Goes on at once for somebody who is logged in."""

@@ -49,6 +49,11 @@ class Ring:
             del self._rows[gone]
 
     @property
+    def taken(self) -> int:
+        """How many samples there were so far."""
+        return self._count
+
+    @property
     def size(self) -> int:
         """How many samples it holds."""
         return self._points
@@ -80,22 +85,18 @@ class Ring:
         return [*range(first, self._points), *range(first)]
 
 
-def percentile(counts: Sequence[int], bounds: Sequence[float], part: float) -> float:
-    """Of a histogram: the place within its bucket where so large a part lies below. NaN if nothing was counted.
+def percentile(bins: Mapping[int, int], edges: Sequence[float], part: float) -> float:
+    """Of a histogram: the place within its bin where so large a part lies below. NaN if nothing was counted.
 
-    `counts` has one number more than `bounds`: of what lies above the last.
+    Bin `i` ends at edge `i`; what lies above the last edge counts as it.
     """
-    total, below = sum(counts), 0
-    if not total:
-        return nan
-    wanted = part * total
-    for at, count in enumerate(counts):
-        if below + count >= wanted and count:
-            low = bounds[at - 1] if at else 0.0
-            high = bounds[at] if at < len(bounds) else bounds[-1]
-            return low + (high - low) * (wanted - below) / count
-        below += count
-    return bounds[-1]
+    wanted, below = part * sum(bins.values()), 0
+    for at in sorted(bins):
+        if below + bins[at] >= wanted:
+            low, high = edges[at - 1] if at else 0.0, edges[min(at, len(edges) - 1)]
+            return low + (high - low) * (wanted - below) / bins[at]
+        below += bins[at]
+    return nan
 
 
 def known(value: float) -> float | None:

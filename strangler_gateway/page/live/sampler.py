@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
-from operator import add
 
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.page.live.history import ALL, Ring, Sample, percentile
@@ -18,9 +17,10 @@ WATCHED_FOR_S = 600.0
 
 
 Counts = tuple[int, ...]
+Bins = dict[int, int]
 
 
-class _Seen:
+class _RouteMoment:
     """The counters of one route at one moment: requests and failures of both sides, then both histograms."""
 
     __slots__ = ("counts", "slow_legacy", "slow_new")
@@ -31,21 +31,21 @@ class _Seen:
 
 
 class _Sum:
-    """What was counted of some routes in an interval. A counter that has fallen was reset: nothing is known then."""
+    """What was counted of some routes in an interval; of histograms, only bins that have grown."""
 
     def __init__(self) -> None:
-        self.counts: Counts = (0, 0, 0, 0)
-        self.slow_legacy = self.slow_new = [0] * (len(SECONDS) + 1)
+        self.counts = [0, 0, 0, 0]
+        self.slow: tuple[Bins, Bins] = {}, {}
 
-    def add(self, before: _Seen, now: _Seen) -> None:
-        self.counts = tuple(sum(each) for each in zip(self.counts, _grown(before.counts, now.counts), strict=True))
-        self.slow_legacy = list(map(add, self.slow_legacy, _grown(before.slow_legacy, now.slow_legacy)))
-        self.slow_new = list(map(add, self.slow_new, _grown(before.slow_new, now.slow_new)))
+    def add(self, counts: Sequence[int], slow: tuple[Bins, Bins]) -> None:
+        self.counts = [one + more for one, more in zip(self.counts, counts, strict=True)]
+        for mine, grown in zip(self.slow, slow, strict=True):
+            for at, count in grown.items():
+                mine[at] = mine.get(at, 0) + count
 
     @property
     def sample(self) -> Sample:
-        slow = (self.slow_legacy, self.slow_new)
-        return Sample(*self.counts, *(percentile(each, SECONDS, part) for each in slow for part in (0.5, 0.95)))
+        return Sample(*self.counts, *(percentile(each, SECONDS, part) for each in self.slow for part in (0.5, 0.95)))
 
 
 class _Interval:
@@ -53,22 +53,24 @@ class _Interval:
 
     def __init__(self, ring: Ring) -> None:
         self.ring, self.began = ring, 0.0
-        self._seen: dict[str, _Seen] = {}
+        self._seen: dict[str, _RouteMoment] = {}
 
-    def end(self, now: float, at: float, table: RouteTable, stats: Stats) -> None:
+    def end(self, ends: float, at: float, table: RouteTable, stats: Stats) -> None:
         """Only routes with traffic cost something."""
         seen, sums = self._seen, dict[str, _Sum]()
         self._seen = {}
         for route in table.routes:
             one, before = stats.route(route.id), seen.get(route.id)
-            here = self._seen[route.id] = before if before and before.counts == _counts(one) else _Seen(one)
+            here = self._seen[route.id] = before if before and before.counts == _counts(one) else _RouteMoment(one)
             if before is not None and here is not before:
+                counts = [max(0, now - then) for then, now in zip(before.counts, here.counts, strict=True)]
+                slow = _grown(before.slow_legacy, here.slow_legacy), _grown(before.slow_new, here.slow_new)
                 for name in (ALL, route.movable.name):
-                    sums.setdefault(name, _Sum()).add(before, here)
-        if seen and now > self.began:
-            self.ring.add(at, now - self.began, {name: one.sample for name, one in sums.items()})
+                    sums.setdefault(name, _Sum()).add(counts, slow)
+        if seen and ends > self.began:
+            self.ring.add(at, ends - self.began, {name: one.sample for name, one in sums.items()})
             self.ring.keep(table.movables)
-        self.began = now
+        self.began = ends
 
 
 class Sampler:
@@ -109,5 +111,8 @@ def _counts(one: RouteStats) -> Counts:
     return one.legacy, one.extracted, failed_legacy, failed_new
 
 
-def _grown(before: Sequence[int], now: Sequence[int]) -> list[int]:
-    return [max(0, after - earlier) for earlier, after in zip(before, now, strict=True)]
+def _grown(before: Sequence[int], now: Sequence[int]) -> Bins:
+    """A counter that has fallen was reset: nothing is known then."""
+    if before == now:
+        return {}
+    return {at: now[at] - then for at, then in enumerate(before) if now[at] > then}

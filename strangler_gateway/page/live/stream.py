@@ -9,7 +9,7 @@ Topic = tuple[str, str]
 Parts = Mapping[str, str]
 """Elements of a page by their id, as HTML."""
 MAX_VIEWERS = 100
-TICK_S, EVERY_S, QUIET_S = 0.2, 1.0, 15.0
+TICK_S, EVERY_S, QUIET_S = 0.2, 2.0, 15.0
 MAX_BEHIND = 8
 """Messages that wait for a slow viewer; one more ends its stream, and its browser connects anew."""
 FIRST = b"retry: 1000\n\n"

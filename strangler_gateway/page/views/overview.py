@@ -44,8 +44,18 @@ def by_movable(table: RouteTable) -> Mapping[str, Sequence[Route]]:
 
 def shown(one: View) -> View:
     """What people see of a row: numbers that look the same are the same."""
-    said = {key: texts.part(one[key]) for key in ("new_part", "failed_legacy", "failed_new")}
-    return {**one, **said, "per_second": texts.rate(one["per_second"])}
+    new, legacy = one["failed_new"], one["failed_legacy"]
+    return {
+        **{key: one[key] for key in ("name", "routes", "moves", "state", "held")},
+        "users": f"{one['share']:g} %" if one["share"] is not None else "",
+        "per_second": texts.rate(one["per_second"]),
+        "bar": round(one["new_part"] or 0, 2),
+        "new_part": texts.part(one["new_part"]),
+        "failed_new": texts.part(new),
+        "failed_legacy": texts.part(legacy),
+        "bad": bool(new and new > (legacy or 0)),
+        "moved_at": texts.moment(one["moved_at"]),
+    }
 
 
 def row(migration: Migration, movable: Movable, routes: Sequence[Route], recent: Ring) -> View:

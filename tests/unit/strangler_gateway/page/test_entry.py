@@ -12,7 +12,7 @@ from strangler_gateway.admin.auth import Holder, Role
 from strangler_gateway.admin.desk import AdminDesk
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.page.app import OperatorsPage
-from strangler_gateway.page.entry.guard import local
+from strangler_gateway.page.entry.door import local
 from strangler_gateway.page.entry.sessions import IDLE_S, MAX_SESSIONS, LoginSessions
 from tests.support.gateway.administered import OPERATOR, READER, settings, shown
 from tests.support.gateway.migrating import World

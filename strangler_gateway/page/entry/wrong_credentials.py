@@ -7,7 +7,7 @@ MAX_ADDRESSES = 1000
 PER_ADDRESS, OF_ALL, WITHIN_S = 10, 100, 60.0
 
 
-class LoginAttempts:
+class WrongCredentials:
     """Counts failures in the last minute: of each address, and of all."""
 
     def __init__(self, clock: Callable[[], float]) -> None:

@@ -19,7 +19,7 @@ Shows = Callable[..., Response]
 LOG_IN = "/ui/login"
 
 
-class Guard:
+class Door:
     """`show` renders a template for a visitor."""
 
     def __init__(self, visitors: Visitors, show: Shows) -> None:
