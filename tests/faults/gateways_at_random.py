@@ -4,7 +4,9 @@ After every step: S1, after a rollback that a gateway has answered, it serves th
 who saw the hold has released it; S6, nothing moves forward but by a flip; and a client gets what the state says. At
 rest: S2, all serve what the store says, and a rollback that nobody has released holds everywhere.
 
-`python -m tests.faults.gateways_at_random [--steps 1000] [--duration-s 60] [--seed N]`; the last line is JSON.
+`python -m tests.faults.gateways_at_random [--steps 10000] [--duration-s 60] [--seed N]`; the last line is JSON.
+In a minute it makes about 1,300 flips, rollbacks and releases on two free cores. A flip takes 30 ms, in rounds that
+follow each other: five to Consul, one to the other gateways, two to the disk. It also waits for gateways that are cut off.
 """
 
 import argparse
@@ -191,7 +193,7 @@ def run(folder: Path, steps: int, duration_s: float, seed: int) -> Counter[str]:
 def main() -> None:
     """The command."""
     said = argparse.ArgumentParser(description=__doc__)
-    said.add_argument("--steps", type=int, default=1_500)
+    said.add_argument("--steps", type=int, default=10_000)
     said.add_argument("--duration-s", type=float, default=60)
     said.add_argument("--seed", type=int, default=random.SystemRandom().randrange(10**6))
     given = said.parse_args()
@@ -199,7 +201,9 @@ def main() -> None:
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as folder:
         counts = run(Path(folder), given.steps, given.duration_s, given.seed)
-    print(json.dumps({"seed": given.seed, "seconds": round(time.monotonic() - began, 1), **counts}))
+    actions = sum(number for what, number in counts.items() if what.startswith(("flips", "rollbacks", "releases")))
+    seconds = round(time.monotonic() - began, 1)
+    print(json.dumps({"seed": given.seed, "seconds": seconds, "actions": actions, **counts}))
 
 
 if __name__ == "__main__":

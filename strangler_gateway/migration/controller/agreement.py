@@ -1,5 +1,6 @@
 """What every move does with the store, the other gateways, the journal and the routes file, once it is judged."""
 
+import asyncio
 import contextlib
 import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -83,11 +84,10 @@ class Agreement:
             return self.now(judged.refused("not_served", str(exc)))
         if not result.done:
             return self.now(result)
-        await self.report()
+        written, late, _ = await asyncio.gather(self.write_file([result.unit]), self.acknowledged(), self.report())
         problem = self.served.standings.problem
         notes = (f"served, and kept in memory only ({problem})",) if problem else ()
-        written = await self.write_file([result.unit])
-        return self.now(result, notes + written + await self.acknowledged())
+        return self.now(result, notes + written + late)
 
     async def report(self) -> None:
         """Tells the other gateways what is settled here, if the store answers."""

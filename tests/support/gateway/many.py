@@ -67,6 +67,8 @@ class Side(ThreadingHTTPServer):
 
 class _Answering(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
+    wbufsize = -1
+    """Head and body are sent together: else the body waits 40 ms for the acknowledgement of the head."""
     server: Side
 
     def do_GET(self) -> None:
