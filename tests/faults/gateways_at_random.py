@@ -6,7 +6,7 @@ rest: S2, all serve what the store says, and a rollback that nobody has released
 
 `python -m tests.faults.gateways_at_random [--steps 10000] [--duration-s 60] [--seed N]`; the last line is JSON.
 In a minute it makes about 1,300 flips, rollbacks and releases on two free cores. A flip takes 30 ms, in rounds that
-follow each other: five to Consul, one to the other gateways, two to the disk. It also waits for gateways that are cut off.
+follow each other: five to Consul, one to the other gateways, two to the disk. It waits for gateways that are cut off.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""For each safety rule of purchases and rewards, a small patch that removes it, and the test that must then fail."""
+"""For each safety rule, a small patch that removes it, and the test that must then fail."""
 
 from dataclasses import dataclass
 
@@ -17,6 +17,7 @@ class Mutation:
     test: str
 
 
+_GATEWAYS = "tests/unit/strangler_gateway/migration/test_shared_migration.py"
 _HANDLED = "        await self._holding(lambda: self._handle(delivery))\n"
 _DEBIT = "_DEBIT: Final = PreparedRows(_CHANGES, lambda given: _change(given, _BALANCE + given.c.by >= 0))"
 _BUY = "tests/unit/extracted/account/purchases/test_buy.py"
@@ -211,5 +212,26 @@ MUTATIONS = (
         "            await connection.scalar(self._insert, row)\n",
         "tests/unit/extracted/account/rewards/test_payments.py::"
         "test_a_reward_that_comes_often_and_at_once_is_paid_once",
+    ),
+    Mutation(
+        "what a gateway has decided itself counts as news of another",
+        "strangler_gateway/migration/replica.py",
+        " if record != self._mine.get(group)}",
+        "}",
+        f"{_GATEWAYS}::test_a_flip_back_is_journalled_once_though_the_watch_sees_it_before_it_is_served",
+    ),
+    Mutation(
+        "a decision is written though a rollback has come meanwhile",
+        "strangler_gateway/migration/replica.py",
+        "        if self._local.record(entry.unit) != found.record:\n            return False\n",
+        "",
+        f"{_GATEWAYS}::test_a_rollback_while_a_flip_is_judged_keeps_its_decision_out_of_the_store",
+    ),
+    Mutation(
+        "a move that is not served stays in the store for now",
+        "strangler_gateway/migration/enactment.py",
+        "        await self.replica.put_back([entry.unit for entry in moves])\n",
+        "",
+        f"{_GATEWAYS}::test_a_move_that_cannot_be_served_is_taken_back_in_the_store_before_it_is_answered",
     ),
 )

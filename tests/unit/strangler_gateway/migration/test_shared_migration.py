@@ -2,7 +2,7 @@
 
 import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -123,6 +123,52 @@ async def test_a_rollback_elsewhere_is_journalled_and_reported_as_soon_as_it_is_
     await forward(a, b)
     await roll_back(a)
     await until(lambda: all_report_what_the_store_holds(cluster))
+
+
+async def test_a_flip_back_is_journalled_once_though_the_watch_sees_it_before_it_is_served(
+    cluster: Cluster, both: tuple[Migration, Migration]
+) -> None:
+    a, _ = both
+    await forward(*both)
+    assert (await flip(a, SHADOW)).done
+    [last] = [entry for entry in a.log(unit="items") if entry.after == SHADOW and entry.before == canary(10)]
+    assert (last.event, last.who) == (JournalEvent.FLIP, "alice")
+
+
+async def test_a_rollback_while_a_flip_is_judged_keeps_its_decision_out_of_the_store(
+    cluster: Cluster, both: tuple[Migration, Migration], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a, b = both
+    await forward(a, b)
+    may_be_told, put_back = asyncio.Event(), a.replica.put_back
+
+    async def told_late(groups: Iterable[str]) -> str | None:
+        await may_be_told.wait()
+        return await put_back(groups)
+
+    async def rolled_back_meanwhile(group: str) -> Sequence[str]:
+        rollbacks.append(asyncio.create_task(roll_back(a)))
+        await asyncio.sleep(0)
+        return ()
+
+    rollbacks: list[asyncio.Task[MoveResult]] = []
+    monkeypatch.setattr(a.replica, "put_back", told_late)
+    monkeypatch.setattr(a.replica, "behind", rolled_back_meanwhile)
+    assert codes(await flip(a, canary(20))) == ["overtaken"]
+    assert cluster.shared.groups["items"].record.decision.position == canary(10)
+    may_be_told.set()
+    await rollbacks[0]
+    await all_at(LEGACY, a, b)
+
+
+async def test_a_move_that_cannot_be_served_is_taken_back_in_the_store_before_it_is_answered(
+    cluster: Cluster, both: tuple[Migration, Migration]
+) -> None:
+    a, b = both
+    await forward(a, b)
+    cluster.worlds["a"].unservable = True
+    assert codes(await flip(a, canary(20))) == ["not_served"]
+    assert cluster.shared.groups["items"].record.decision.position == canary(10)
 
 
 async def test_what_could_not_be_reported_at_once_is_reported_without_another_change(
