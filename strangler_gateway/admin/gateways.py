@@ -142,16 +142,9 @@ class Gateways:
         """Of the store and of the gateways that share it; none if this one is alone."""
         if self._joined is None:
             return ()
-        members, one = self._joined.members, self._joined.store
-        others, records = members.others, self._records()
-        lagging = sum(bool(self._lagging(other, records)) for other in others)
-        reachable, driver = int(not one.away_since), int(one.driver == members.me.name)
-        return (
-            gauge("strangler_store_reachable", "0: the store does not answer, and nothing moves here.", reachable),
-            gauge("strangler_store_gateways", "Gateways that share the store, this one included.", len(others) + 1),
-            gauge("strangler_store_gateways_lagging", "Those that do not report what this one serves.", lagging),
-            gauge("strangler_store_driver", "1: this gateway makes automatic moves.", driver),
-        )
+        members, one, records = self._joined.members, self._joined.store, self._records()
+        lagging = sum(bool(self._lagging(other, records)) for other in members.others)
+        return store_metrics(one.away_since is None, len(members.others) + 1, lagging, one.driver == members.me.name)
 
     async def forget(self, request: Request) -> Response:
         """Deletes the key of a gateway."""
@@ -291,6 +284,16 @@ def store(joined: Joined) -> View:
         "driver": one.driver,
         "away_since": iso(one.away_since) if one.away_since else None,
     }
+
+
+def store_metrics(reachable: bool, gateways: int, lagging: int, drives: bool) -> Sequence[Metric]:
+    """For Prometheus."""
+    return (
+        gauge("strangler_store_reachable", "0: the store does not answer, and nothing moves here.", int(reachable)),
+        gauge("strangler_store_gateways", "Gateways that share the store, this one included.", gateways),
+        gauge("strangler_store_gateways_lagging", "Those that do not report what this one serves.", lagging),
+        gauge("strangler_store_driver", "1: this gateway makes automatic moves.", int(drives)),
+    )
 
 
 def _reached(one: ClusterMember, problem: PeerAway | None, serving: str) -> View:

@@ -27,6 +27,10 @@ import extracted.runner.settings
 import extracted.shop.settings
 import legacy_adapter.identity
 import strangler_gateway.settings
+from chassis.discovery.port import WatchStatus
+from chassis.service.metrics import Metric
+from strangler_gateway.admin.gateways import store_metrics
+from strangler_gateway.admin.views import discovery_metrics
 from strangler_gateway.exchange import decision
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.head_memory import HeadMemory
@@ -39,6 +43,7 @@ from strangler_gateway.telemetry.access_log import AccessLog
 from strangler_gateway.telemetry.bulkheads import bulkhead_metrics
 from strangler_gateway.telemetry.instances import instance_metrics
 from strangler_gateway.telemetry.publish_stats import FAILURES
+from strangler_gateway.upstream.discovery import DiscoveryReport
 
 PAGE = Path(__file__).parents[2] / "docs" / "settings.md"
 
@@ -254,11 +259,21 @@ def _sections() -> Iterator[list[str]]:
     yield ["## Why a message was not confirmed: `strangler_publish_failures_total`", "", *_table("word", PUBLISH)]
     about = "One sample for each service, and where the name is about an instance for each of its instances."
     yield ["## Metrics of services: `strangler_upstream_…`", "", about, "", *_table("metric", _upstream_metrics())]
+    about = "The first of each service with `discover:`, the others of a gateway with `STRANGLER_STORE`."
+    yield ["## Metrics of discovery and of several gateways", "", about, "", *_table("metric", _shared_metrics())]
     yield ["## Why a move was refused: `code`", "", *_table("code", REFUSALS)]
 
 
 def _upstream_metrics() -> dict[str, str]:
-    every = (*bulkhead_metrics(()), *instance_metrics(()))
+    return _explained(*bulkhead_metrics(()), *instance_metrics(()))
+
+
+def _shared_metrics() -> dict[str, str]:
+    discovered = discovery_metrics({"": DiscoveryReport("", WatchStatus(), ())})
+    return _explained(*discovered, *store_metrics(reachable=True, gateways=2, lagging=0, drives=False))
+
+
+def _explained(*every: Metric) -> dict[str, str]:
     return {metric.name: f"{metric.kind}: {metric.help[0].lower()}{metric.help[1:-1]}" for metric in every}
 
 

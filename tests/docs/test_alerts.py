@@ -33,9 +33,8 @@ from extracted.runner.metrics import RunnerMetrics
 from extracted.runner.queue import FairQueue, QueueBounds
 from extracted.runner.sandbox.port import RunOutcome, RunStatus
 from extracted.shop.metrics import ShopMetrics
-from strangler_gateway.admin.gateways import Gateways
+from strangler_gateway.admin.gateways import store_metrics
 from strangler_gateway.admin.views import discovery_metrics, limit_metrics, migration_metrics
-from strangler_gateway.cluster.member import ClusterMember
 from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import Movable, Route, RouteTable, Service
@@ -116,15 +115,6 @@ def runner() -> str:
     return rendered(*metrics.blocks())
 
 
-def shared(migration: Any) -> Gateways:
-    """Of a gateway with another one."""
-    other = ClusterMember("gw2", serves={})
-    members = SimpleNamespace(me=ClusterMember("gw1"), others=[other], served=lambda *_: None)
-    joined: Any = SimpleNamespace(members=members, store=SimpleNamespace(away_since=None, driver="gw1"))
-    totals: Any = None
-    return Gateways(joined, None, migration, None, totals)
-
-
 async def gateway(folder: Path) -> str:
     """With a request on each side in each kind of status, and a route that publishes."""
     monolith = Service("m", "http", "h", 80)
@@ -142,7 +132,7 @@ async def gateway(folder: Path) -> str:
         bulkheads = bulkhead_metrics([BulkheadStatus("m")])
         instances = instance_metrics([InstanceStatus("m", "h:80")])
         discovered = discovery_metrics({"m": DiscoveryReport("consul://m", WatchStatus(True), ())})
-        behind = (*limits, *bulkheads, *instances, *discovered, *shared(migration).metrics())
+        behind = (*limits, *bulkheads, *instances, *discovered, *store_metrics(True, 2, 0, True))
         return rendered(*request_metrics(stats, table), *migration_metrics(migration), *behind)
     finally:
         await migration.aclose()

@@ -103,6 +103,8 @@ def test_registrar_and_gateway_work_with_the_smallest_policies(secured: Secured,
             assert client.get(asked).json() == {"side": "monolith"}  # nobody has decided anything yet
             assert client.post(f"{admin}/adopt", json={"unit": "items", "who": "a test"}).json()["done"]
             assert client.get(asked).json() == {"side": "shop"}
+            metrics = client.get(f"{admin}/metrics").text.splitlines()
+            assert {"strangler_store_reachable 1", "strangler_store_gateways 1"} <= set(metrics)
             known = client.get(f"{admin}/gateways").json()
             assert [(one["name"], known["store"]["away_since"]) for one in known["gateways"]] == [("gw:1", None)]
         finally:
