@@ -17,6 +17,9 @@ A few clients send requests all the time. Commands to paste into another termina
 # where the gateway and the services are, and the operator's credential
 export {exports}
 
+# see all of this in a browser: open {page} and log in with the operator's credential, which this prints
+cat "$STRANGLER_ADMIN_TOKEN_FILE"; echo
+
 # log in as alice, and read an item that she has not bought: its data is null
 TOKEN=$(curl -fsS {url}/auth/token -H 'Content-Type: application/json' \\
   -d '{{"grantType": "implicit", "identity": "alice@example.org", "secret": "alice-secret"}}' \\
@@ -59,6 +62,7 @@ def commands(system: DemoSystem) -> str:
     """A log-in, a read, a flip, `strangler routes`, a purchase, a mail, and `polycode`."""
     return COMMANDS.format(
         url=system.url,
+        page=f"{system.admin_url}/ui",
         item=ITEM,
         exports=" \\\n  ".join(f"{name}={shlex.quote(value)}" for name, value in system.variables.items()),
         strangler=shlex.quote(os.path.relpath(STRANGLER)),
