@@ -12,7 +12,7 @@ COMPILE_AS_TESTED = $(COMPILE) --constraint requirements.lock
 # Keeps bytecode even if the environment forbids it; otherwise every test process would compile all modules again.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(PYTHON_OF_VENV) -m pytest -n auto --dist loadscope
 
-.PHONY: help install demo migration run test test-walks test-page test-compiled wheel parts parts-stop test-connected migration-connected images test-images soak chaos mutations check bench bench-purchase bench-mail bench-runner bench-log-in settings-doc dashboards tapes lock
+.PHONY: help install demo migration story run test test-walks test-page test-compiled wheel parts parts-stop test-connected migration-connected images test-images soak chaos mutations check bench bench-purchase bench-mail bench-runner bench-log-in settings-doc dashboards tapes lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-19s %s\n", $$1, $$2}' Makefile
@@ -34,6 +34,9 @@ demo: $(INSTALLED) ## move a group of routes from the monolith to a service and 
 
 migration: $(INSTALLED) ## move every group to its service with users at work, audit the books, and end the monolith
 	@$(PYTHON_OF_VENV) -m examples.migration
+
+story: $(INSTALLED) ## the same by plans alone: every group moves by itself and retires with a signed report; watch it on the page
+	@$(PYTHON_OF_VENV) -m examples.story
 
 run: $(INSTALLED) ## start the same system and keep it running [CONSUL=consul://127.0.0.1:18500]; prints commands to paste
 	@$(PYTHON_OF_VENV) -m examples.demo --keep $(if $(CONSUL),--consul $(CONSUL))

@@ -1,0 +1,1 @@
+"""The whole migration by plans alone: nobody flips anything. `make story`."""
