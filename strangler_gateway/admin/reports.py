@@ -41,11 +41,15 @@ class Reports:
         return views.with_bulkheads(services, self._parts.bulkheads())
 
     async def differences(self, route: str) -> View:
-        """What shadow has kept of a route, at all gateways."""
+        """What shadow has kept of a route, at all gateways: differences by name in this step, and examples."""
         if route not in {known.id for known in self._migration.served.routes}:
             raise unknown_name(route)
         found, silent = await self._totals.differences(route)
-        return {"route": route, "differences": found, "silent": list(silent)}
+        one = next(known for known in self._migration.served.routes if known.id == route)
+        known, _ = await self._migration.known(one.movable.name)
+        assert known.gate is not None  # every movable that is served has it
+        names = views.names_of(one, known.gate)
+        return {"route": route, "names": names, "differences": found, "silent": list(silent)}
 
     async def gate(self, name: str) -> View:
         """What the last move of a movable has shown."""

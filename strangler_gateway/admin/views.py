@@ -8,7 +8,9 @@ from strangler_gateway.cluster.record_json import name_shown
 from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.migration.diff import Diff
 from strangler_gateway.migration.gate import sentences
+from strangler_gateway.migration.gate.evidence import GateEvidence
 from strangler_gateway.migration.gate.shown import shown
+from strangler_gateway.migration.gate.snapshot import named
 from strangler_gateway.migration.guard import Guard
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, iso
 from strangler_gateway.migration.migration import Migration
@@ -293,6 +295,16 @@ def gate(migration: Migration, movable: Movable, evidence: Evidence, problems: S
         "refusals": [{"code": code, "message": message} for code, message in refused],
         "guard": _guard(migration.guards.of(movable.name)),
     }
+
+
+def names_of(route: Route, known: GateEvidence) -> list[View]:
+    """The differences of a route by name, the most frequent first; where they are accepted, why and until when."""
+    rules = {rule.name: {"why": rule.why, "until": rule.until} for rule in route.accept}
+    seen = {name: counts for name, counts in known.seen.routes.items() if name == route.id}
+    return [
+        one | rules.get(f"{one['kind']} {one['path']}", {"why": None, "until": None})
+        for one in named(seen, known.accept)
+    ]
 
 
 def _guard(one: Guard | None) -> View | None:

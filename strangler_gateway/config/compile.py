@@ -24,6 +24,7 @@ from strangler_gateway.config.model import (
 from strangler_gateway.config.publish_model import PublishEntry
 from strangler_gateway.config.resilience_model import BalanceEntry
 from strangler_gateway.table import routes as r
+from strangler_gateway.table.accept_rules import AcceptRule
 from strangler_gateway.table.balance import BalanceRules, EjectRules
 from strangler_gateway.table.publish_rules import BodyField, OutcomeRule, PublishRules
 from strangler_gateway.table.resilience import QueueRules, RetryRules
@@ -38,7 +39,7 @@ def compile_table(file: RoutesFile, lines: Sequence[int]) -> r.RouteTable:
     movables |= {entry.id: _movable(entry.id, entry) for entry in file.routes if entry.group is None}
     last = len(file.routes) - 1
     routes = tuple(
-        _route(entry, movables, services, line=line, undeclared=at == last)
+        _route(entry, movables, services, line=line, undeclared=at == last, accept=_accepted(entry, file))
         for at, (entry, line) in enumerate(zip(file.routes, lines, strict=True))
     )
     return r.RouteTable(
@@ -171,6 +172,7 @@ def _route(
     *,
     line: int,
     undeclared: bool,
+    accept: tuple[AcceptRule, ...],
 ) -> r.Route:
     methods = entry.match.methods
     return r.Route(
@@ -183,6 +185,7 @@ def _route(
         publish=_publish(entry.publish) if entry.publish else None,
         aggregate=compile_aggregate(entry.aggregate) if entry.aggregate else None,
         new=entry.new,
+        accept=accept,
         variables=parse(entry.match.path).variables,
         auth=_auth(entry.auth),
         shadow=_shadow(entry.shadow) if entry.shadow else None,
@@ -193,6 +196,12 @@ def _route(
         undeclared=undeclared,
         line=line,
     )
+
+
+def _accepted(entry: RouteEntry, file: RoutesFile) -> tuple[AcceptRule, ...]:
+    """Of the route and its group."""
+    group = file.groups.get(entry.group) if entry.group else None
+    return tuple(AcceptRule(**one.model_dump()) for one in (*(group.accept if group else ()), *entry.accept))
 
 
 def _auth(rules: AuthRules) -> r.Auth:

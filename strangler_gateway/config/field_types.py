@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from datetime import date
 from typing import Annotated, Literal
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJsonSchema
@@ -199,6 +200,22 @@ def _percent_with_sign_or_not(value: object) -> float:
     return _part_or_none(value) * 100 if isinstance(value, str) else _percent(value)
 
 
+def _compared_place(value: str) -> str:
+    if value in ("status", "body"):
+        return value
+    if value.startswith("header "):
+        return f"header {_token(value.removeprefix('header ')).lower()}"
+    json_path.parse(value)
+    return value
+
+
+def _day(value: str) -> str:
+    try:
+        return date.fromisoformat(value).isoformat()
+    except ValueError:
+        raise ValueError('wanted the last day in quotes, such as "2026-12-31"') from None
+
+
 def _header_pattern(value: str) -> str:
     return _token(value.removesuffix("*") or "*").lower() + ("*" if value.endswith("*") else "")
 
@@ -260,6 +277,8 @@ JsonName = Annotated[
         "a field of the body has 1 to 64 letters, digits and underscores, and does not begin with a digit",
     ),
 ]
+ComparedPlace = Annotated[str, AfterValidator(_compared_place)]
+Day = Annotated[str, AfterValidator(_day)]
 AnswerStatus = Annotated[int, AfterValidator(_answer_status)]
 Plugin = Annotated[str, _spelled(r"[A-Za-z_][\w]*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*", 'wanted "package.module:factory"')]
 Target = Annotated[

@@ -12,6 +12,7 @@ from strangler_gateway.config.plan_model import PlanEntry
 from strangler_gateway.config.publish_model import PublishEntry
 from strangler_gateway.config.resilience_model import BalanceEntry, BreakerChoice, QueueEntry, RetryEntry
 from strangler_gateway.config.strict_model import StrictModel
+from strangler_gateway.table.accept_rules import DifferenceKind
 from strangler_gateway.table.rate import parse_rates
 
 
@@ -129,8 +130,19 @@ class MovableFields(StrictModel):
     plan: PlanEntry | None = None
 
 
+class AcceptEntry(StrictModel):
+    """A difference between both sides that does not count; `until`: the last day on which it does not."""
+
+    path: t.ComparedPlace
+    kind: DifferenceKind
+    why: str = Field(min_length=1, max_length=1000)
+    until: t.Day | None = None
+
+
 class GroupEntry(MovableFields):
     """Routes that share a data owner, and so move together."""
+
+    accept: list[AcceptEntry] = Field(default=[], max_length=1000)
 
 
 def _defaults(value: object) -> object:
@@ -236,6 +248,7 @@ class RouteEntry(MovableFields):
     new: bool = False
     auth: AuthRules = AuthRules()
     shadow: ShadowEntry | None = None
+    accept: list[AcceptEntry] = Field(default=[], max_length=1000)
     limit: LimitEntry | None = None
     max_body: t.ByteSize | None = None
     rewrite: RewriteRules = RewriteRules()

@@ -76,7 +76,7 @@ class MovePolicy:
         """The gate's look that was taken at the counters of all is kept with this gateway's own."""
         own, theirs = self.stats.steps.get(unit), counted.stats.steps.get(unit)
         if own is not None and theirs is not None:
-            own.look = theirs.look
+            own.look, own.accepted = theirs.look, theirs.accepted
 
     def judge(
         self,

@@ -9,6 +9,7 @@ from strangler_gateway.migration.journal.journal_entry import Baseline, Standing
 from strangler_gateway.migration.move_rules import Evidence, MoveRefusal, RouteEvidence, listing
 from strangler_gateway.migration.readiness import ServiceReadiness, concerned, place
 from strangler_gateway.migration.states import RefusalCode
+from strangler_gateway.table.accept_rules import names_at
 from strangler_gateway.table.call_target import ends_of_calls
 from strangler_gateway.table.matcher import Matcher
 from strangler_gateway.table.publish_rules import PublishRules
@@ -88,7 +89,7 @@ def evidence(
         counted_since=stats.since,
         now=now,
         retire_after_s=movable.retire_after_s,
-        gate=_gate(movable, standing, stats, seen, now),
+        gate=_gate(movable, standing, stats, seen, now, {route.id: names_at(route.accept, now) for route in routes}),
     )
 
 
@@ -102,7 +103,12 @@ def counted_before(standing: Standing, stats: Stats) -> Baseline:
 
 
 def _gate(
-    movable: Movable, standing: Standing, stats: Stats, routes: Sequence[RouteEvidence], now: float
+    movable: Movable,
+    standing: Standing,
+    stats: Stats,
+    routes: Sequence[RouteEvidence],
+    now: float,
+    accept: Mapping[str, frozenset[str]],
 ) -> gate.GateEvidence:
     """What the gate knows of this step. Takes the look that is due."""
     here = standing.position
@@ -116,6 +122,7 @@ def _gate(
             compared=one.compared,
             different=one.different,
             moved=one.moved,
+            accept=accept[one.id],
         )
         for one in routes
         if one.new_end

@@ -39,7 +39,7 @@ def compare(legacy: Seen, extracted: Seen, rules: Rules) -> tuple[Difference, ..
     """At most 20 differences; none at all: a client could not tell the two answers apart."""
     found: list[Difference] = []
     if legacy.status != extracted.status:
-        found.append(Difference("status", str(legacy.status), str(extracted.status)))
+        found.append(Difference("status", str(legacy.status), str(extracted.status), "status"))
     found += _headers(legacy, extracted, rules)
     if legacy.body != extracted.body:
         found += _bodies(legacy.body, extracted.body, rules)
@@ -57,7 +57,7 @@ def _headers(legacy: Seen, extracted: Seen, rules: Rules) -> Iterable[Difference
         ours, theirs = _values(legacy, name), _values(extracted, name)
         if ours != theirs:
             show = rules.show_values or name == "content-type"
-            yield Difference(f"header {name}", _header(ours, show), _header(theirs, show))
+            yield Difference(f"header {name}", _header(ours, show), _header(theirs, show), "header")
 
 
 def _values(seen: Seen, name: str) -> list[bytes]:

@@ -9,6 +9,7 @@ from typing import Any
 
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.shadow.json_compare import Difference
+from strangler_gateway.table.accept_rules import KINDS
 from strangler_gateway.table.routes import RouteTable
 
 MAX_EXAMPLES = 20
@@ -107,12 +108,21 @@ def _read(saved: Any) -> Iterator[tuple[str, Example]]:
     if not isinstance(saved, list):
         raise TypeError("it is not a list")
     for one in saved[-MAX_SAVED:]:
-        differences = [Difference(*_texts(each, "where", "legacy", "extracted")) for each in one["differences"]]
+        differences = [_difference(each) for each in one["differences"]]
         name, method, path = _texts(one, "route", "method", "path")
         at, count = float(one["at"]), int(one["count"])
         if not (0 <= at < MAX_TIME and count > 0):
             raise ValueError("a time or a count is out of range")
         yield name, Example(at, method, path, differences, count, bool(one["values"]))
+
+
+def _difference(row: Mapping[str, Any]) -> Difference:
+    """Older versions knew no kinds."""
+    kind = row.get("kind", "value")
+    if kind not in KINDS:
+        raise ValueError("a difference is of no known kind")
+    where, legacy, extracted = _texts(row, "where", "legacy", "extracted")
+    return Difference(where, legacy, extracted, kind)
 
 
 def _texts(row: Mapping[str, Any], *names: str) -> list[str]:

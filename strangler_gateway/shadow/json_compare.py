@@ -6,13 +6,13 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
+from strangler_gateway.table.accept_rules import DifferenceKind, folded
 from strangler_gateway.table.json_path import Path, Step, Wildcard
 
 MAX_DIFFERENCES = 20
 MAX_VALUE = 200
 _MAX_NAME = 64
 _IDENTIFIER = re.compile(r"[A-Za-z_@][\w@-]*", re.ASCII)
-_INDEX = re.compile(r"\[\d+\]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,11 +22,17 @@ class Difference:
     where: str
     legacy: str
     extracted: str
+    kind: DifferenceKind = "value"
 
     @property
     def place(self) -> str:
         """`where` with each index folded to [*]: an element that has moved on is still the same difference."""
-        return _INDEX.sub("[*]", self.where)
+        return folded(self.where)
+
+    @property
+    def name(self) -> str:
+        """Its kind and place."""
+        return f"{self.kind} {self.place}"
 
 
 class Node:
@@ -60,7 +66,7 @@ class JsonComparison:
         if len(self.found) >= MAX_DIFFERENCES or any(node.ignored for node in nodes):
             return
         if type(legacy) is not type(extracted):
-            self._add(where, legacy, extracted)
+            self._add(where, legacy, extracted, "type")
         elif isinstance(legacy, dict):
             self._objects(legacy, extracted, nodes, where)
         elif isinstance(legacy, list):
@@ -74,29 +80,41 @@ class JsonComparison:
             if name in legacy and name in extracted:
                 self.values(legacy[name], extracted[name], below, place)
             elif not any(node.ignored for node in below):
-                self._add(place, legacy.get(name, _ABSENT), extracted.get(name, _ABSENT))
+                kind: DifferenceKind = "missing" if name in legacy else "extra"
+                self._add(place, legacy.get(name, _ABSENT), extracted.get(name, _ABSENT), kind)
 
     def _arrays(self, legacy: list[Any], extracted: list[Any], nodes: Nodes, where: str) -> None:
         if any(node.unordered for node in nodes):
             self._unordered(legacy, extracted, nodes, where)
         elif len(legacy) != len(extracted):
-            self._add(where, legacy, extracted)
+            self._add(where, legacy, extracted, "missing" if len(legacy) > len(extracted) else "extra")
         else:
-            for index, (ours, theirs) in enumerate(zip(legacy, extracted, strict=True)):
-                self.values(ours, theirs, _below(nodes, index), f"{where}[{index}]")
+            self._elements(legacy, extracted, nodes, where)
+
+    def _elements(self, legacy: list[Any], extracted: list[Any], nodes: Nodes, where: str) -> None:
+        """Of arrays of the same length. The same elements in another order are one difference."""
+        before = len(self.found)
+        for index, (ours, theirs) in enumerate(zip(legacy, extracted, strict=True)):
+            self.values(ours, theirs, _below(nodes, index), f"{where}[{index}]")
+        below = _below(nodes, None)
+        if len(self.found) > before and _counted(legacy, below) == _counted(extracted, below):
+            del self.found[before:]
+            text = f"array({len(legacy)})"
+            self.found.append(Difference(where, text, f"{text}, in another order", "order"))
 
     def _unordered(self, legacy: list[Any], extracted: list[Any], nodes: Nodes, where: str) -> None:
         below = _below(nodes, None)
-        ours, theirs = (Counter(_canonical(value, below) for value in values) for values in (legacy, extracted))
+        ours, theirs = _counted(legacy, below), _counted(extracted, below)
         only_ours, only_theirs = (ours - theirs).total(), (theirs - ours).total()
         if only_ours or only_theirs:
             text = "array({}), {} of them only here"
             seen = (text.format(len(legacy), only_ours), text.format(len(extracted), only_theirs))
-            self.found.append(Difference(where, *seen))
+            kind: DifferenceKind = "value" if only_ours and only_theirs else "missing" if only_ours else "extra"
+            self.found.append(Difference(where, *seen, kind))
 
-    def _add(self, where: str, legacy: Any, extracted: Any) -> None:
+    def _add(self, where: str, legacy: Any, extracted: Any, kind: DifferenceKind = "value") -> None:
         if len(self.found) < MAX_DIFFERENCES:
-            self.found.append(Difference(where, self._described(legacy), self._described(extracted)))
+            self.found.append(Difference(where, self._described(legacy), self._described(extracted), kind))
 
     def _described(self, value: Any) -> str:
         kind = f"array({len(value)})" if isinstance(value, list) else _KINDS[type(value)]
@@ -132,6 +150,11 @@ def _below(nodes: Nodes, step: str | int | None) -> Nodes:
 
 def _member(name: str) -> str:
     return f".{name}" if _IDENTIFIER.fullmatch(name) and len(name) <= _MAX_NAME else f"[{json.dumps(name[:_MAX_NAME])}]"
+
+
+def _counted(values: list[Any], below: Nodes) -> Counter[str]:
+    """How often each value is there, in any order."""
+    return Counter(_canonical(value, below) for value in values)
 
 
 def _canonical(value: Any, nodes: Nodes) -> str:

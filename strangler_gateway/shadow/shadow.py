@@ -14,7 +14,8 @@ from strangler_gateway.shadow.examples import Examples
 from strangler_gateway.shadow.json_compare import Difference
 from strangler_gateway.shadow.second_call import Reading, SecondCalls, Truncated
 from strangler_gateway.telemetry.log_throttle import LogThrottle
-from strangler_gateway.telemetry.stats import RouteStats, Stats
+from strangler_gateway.telemetry.stats import Stats
+from strangler_gateway.telemetry.step_parity import DIFFERENT, EQUAL, MOVED
 
 METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 """The safe ones (RFC 9110 §9.2.1) but TRACE, whose answer is the request itself."""
@@ -99,7 +100,7 @@ class Shadow:
             began = self._now()
             answers = primary, await self._calls.extracted(exchange)
             took = self._now() - began
-            await self._judge(exchange, answers, stats)
+            await self._judge(exchange, answers)
             if primary.status == answers[1].status:
                 self._stats.pair(exchange.route, (seconds, took), _sizes(*answers))
         except (Truncated, TooLarge):
@@ -110,19 +111,18 @@ class Shadow:
         finally:
             self._release(exchange.route.id)
 
-    async def _judge(self, exchange: Exchange, answers: Answers, stats: RouteStats) -> None:
+    async def _judge(self, exchange: Exchange, answers: Answers) -> None:
         """A difference counts when it is there again after both sides have been read once more."""
         plain = not all(decodable(answer.fields) for answer in answers) and answers[0].body != answers[1].body
         if plain:
             answers = await self._calls.both(exchange, plain)
         first = await _differences(exchange, *answers)
         lasting = await self._lasting(exchange, answers, first, plain) if first else ()
-        stats.shadow_compared += 1
+        outcome = DIFFERENT if lasting else MOVED if first else EQUAL
+        names = [difference.name for difference in lasting]
+        self._stats.compared(exchange.route, answers[0].status, outcome, names)
         if lasting:
-            stats.shadow_different += 1
             self._examples.add(exchange, lasting)
-        elif first:
-            stats.shadow_moved += 1
 
     async def _lasting(self, exchange: Exchange, before: Answers, lasting: Differences, plain: bool) -> Differences:
         """Those that are there at each reading, up to one at which neither side's answer had changed.

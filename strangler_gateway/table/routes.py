@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Literal
 
 from chassis.discovery.port import Instance
+from strangler_gateway.table.accept_rules import AcceptRule
 from strangler_gateway.table.aggregate_rules import AggregateRules
 from strangler_gateway.table.balance import BalanceRules
 from strangler_gateway.table.plan_rules import PlanRules
@@ -302,6 +303,8 @@ class Route:
     """Instead of `extracted`: its requests are answered with several calls."""
     new: bool = False
     """The monolith never had it, so there is nothing to compare."""
+    accept: tuple[AcceptRule, ...] = field(default=(), metadata=_ADDED)
+    """Differences that do not count, of the route and of its group."""
     line: int = 0
 
     @property

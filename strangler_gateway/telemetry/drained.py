@@ -152,10 +152,10 @@ def _durations(one: Published) -> Iterator[Durations]:
 def _drain_step(one: StepCounts) -> dict[str, Any]:
     """The bitmaps stay: they tell which users count no more here."""
     first = {route: row for route, counts in one.routes.items() if any(map(any, row := _drain_first(counts)))}
-    timings = one.timings.drain()
-    if not first and not timings and not any(any(counts.row()) for counts in one.routes.values()):
+    timings, parity = one.timings.drain(), one.parity.drain()
+    if not first and not timings and not parity and not any(any(counts.row()) for counts in one.routes.values()):
         return {}
-    said = one.snapshot() | {"first": first, "timings": {"age_s": 0.0, "routes": timings}}
+    said = one.snapshot() | {"first": first, "timings": {"age_s": 0.0, "routes": timings}, "parity": parity}
     for counts in one.routes.values():
         counts.failed_new = counts.new = counts.failed_legacy = counts.legacy = 0
     one.example = None

@@ -15,6 +15,7 @@ from strangler_gateway.telemetry.histogram import SECONDS, ratio
 from strangler_gateway.telemetry.publish_stats import Published
 from strangler_gateway.telemetry.runs import CountedRun, ended, following, run_from_json
 from strangler_gateway.telemetry.step_counts import StepCounts
+from strangler_gateway.telemetry.step_parity import DIFFERENT, MOVED
 from strangler_gateway.telemetry.user_sketch import Hashed, Users
 
 MAX_SHAPES = 500
@@ -222,6 +223,15 @@ class Stats:
             step_counts.count(self.steps, exchange, bad, self.wall, duration)
         if route.undeclared:
             self.count_shape(path_shape(exchange.method, exchange.head.path))
+
+    def compared(self, route: Route, status: int, outcome: int, names: Sequence[str]) -> None:
+        """Shadow has compared two answers. `status`: legacy's; `names`: of lasting differences."""
+        stats, step = self.route(route.id), self.steps.get(route.movable.name)
+        stats.shadow_compared += 1
+        stats.shadow_different += outcome == DIFFERENT
+        stats.shadow_moved += outcome == MOVED
+        if step is not None and route.movable.state is MigrationState.SHADOW:
+            step.parity.compared(route.id, status, outcome, names)
 
     def pair(self, route: Route, seconds: tuple[float, float], sizes: tuple[int, int] | None) -> None:
         """Shadow has compared two answers, legacy's first. `sizes`: None where their codings differ."""

@@ -14,6 +14,7 @@ from strangler_gateway.exchange.decision import BREAKER_OPEN, FAILED_OVER, SHARE
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.table.bucket import key_hash
 from strangler_gateway.telemetry.first_failures import FirstFailures
+from strangler_gateway.telemetry.step_parity import StepParity
 from strangler_gateway.telemetry.step_timings import StepTimings
 from strangler_gateway.telemetry.user_sketch import MOST
 
@@ -125,7 +126,20 @@ _BYTES = bytes(int(code == ord("1")) for code in range(256))
 class StepCounts:
     """Of one movable since its last move at `since` (Unix seconds), at one share (basis points)."""
 
-    __slots__ = ("asked", "before", "example", "legacy", "look", "new", "routes", "share", "since", "timings")
+    __slots__ = (
+        "accepted",
+        "asked",
+        "before",
+        "example",
+        "legacy",
+        "look",
+        "new",
+        "parity",
+        "routes",
+        "share",
+        "since",
+        "timings",
+    )
 
     def __init__(self, since: float, share: int) -> None:
         self.since, self.share = since, share
@@ -142,6 +156,9 @@ class StepCounts:
         self.example: dict[str, Any] | None = None
         """The latest failure of the new side."""
         self.timings = StepTimings()
+        self.parity = StepParity()
+        self.accepted = ""
+        """What was accepted of differences at the last look."""
 
     def of(self, route_id: str) -> RouteCounts:
         """The counts of a route, made on first use."""
@@ -183,8 +200,9 @@ class StepCounts:
             w, x, y, z = self.before.get(route, (0, 0, 0, 0))
             self.before[route] = a + w, b + x, c + y, d + z
         if _looked_at(other.look) > _looked_at(self.look):
-            self.look = other.look
+            self.look, self.accepted = other.look, other.accepted
         self.example = max(self.example, other.example, key=lambda one: one["at"] if one else "")
+        self.parity.add(other.parity.snapshot())
         self.timings.add(other.timings.part() if other.timings.lately is not None else other.timings.snapshot())
 
     def first_failures(self) -> dict[str, Any]:
@@ -213,6 +231,8 @@ class StepCounts:
             "look": dict(self.look),
             "example": self.example,
             "timings": self.timings.snapshot(),
+            "parity": self.parity.snapshot(),
+            "accepted": self.accepted,
         }
 
     def part(self) -> dict[str, Any]:
@@ -232,6 +252,8 @@ class StepCounts:
         step.look = {str(route): _pair(row) if route == "" else _row(row) for route, row in saved["look"].items()}
         step.example = saved["example"] if isinstance(saved["example"], dict) else None
         step.timings.add(saved.get("timings", _NO_TIMINGS))
+        step.parity.add(saved.get("parity", {}))
+        step.accepted = str(saved.get("accepted", ""))
         return step
 
 

@@ -33,6 +33,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "### services.NAME.queue": resilience_model.QueueEntry,
     "### services.NAME.retry": resilience_model.RetryEntry,
     "### groups.NAME": routes_model.GroupEntry,
+    "### groups.NAME.accept": routes_model.AcceptEntry,
     "### groups.NAME.gate": routes_model.GateEntry,
     "### groups.NAME.gate.breach": routes_model.BreachEntry,
     "### groups.NAME.plan": plan_model.PlanEntry,

@@ -1,10 +1,11 @@
 """Warnings: the file can be served, but it is probably not what was meant."""
 
 from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 
 from strangler_gateway.config.faults import Fault, Place
 from strangler_gateway.config.identity_model import identity_entries
-from strangler_gateway.config.model import MovableFields, RouteEntry, RoutesFile
+from strangler_gateway.config.model import AcceptEntry, MovableFields, RouteEntry, RoutesFile
 from strangler_gateway.config.yaml.source import LocatedYaml
 from strangler_gateway.table.aggregate_rules import IDENTITY
 
@@ -17,7 +18,7 @@ def warnings_of(source: LocatedYaml, file: RoutesFile, environ: Mapping[str, str
     """Every warning about a file without faults; `environ`: where it would be served."""
     rules = (
         *(_unused_services, _unused_groups, _states, _same_service, _both_roles, _unverified),
-        *(_nobody_known, _no_subject, _for_others, _exchange),
+        *(_nobody_known, _no_subject, _for_others, _exchange, _accept),
     )
     found = [warning for rule in rules for warning in rule(source, file)]
     return found if any(environ.get(name) for name in BROKER) else [*found, *_no_broker(source, file)]
@@ -141,6 +142,20 @@ def _exchange(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
         for place in providers:
             message = "no service has `credentials: exchange`, so nothing is exchanged"
             yield source.fault((*place, "jwt", "exchange"), message)
+
+
+def _accept(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
+    """Differences whose last day is over."""
+    groups: list[_Accepting] = [(("groups", name), group.accept) for name, group in file.groups.items()]
+    today = datetime.now(UTC).date().isoformat()
+    for place, accept in [*groups, *((("routes", at), route.accept) for at, route in enumerate(file.routes))]:
+        for at, one in enumerate(accept):
+            if one.until is not None and one.until < today:
+                message = f"was the last day: {one.kind} at {one.path} counts again; remove the entry, or decide anew"
+                yield source.fault((*place, "accept", at, "until"), message)
+
+
+_Accepting = tuple[Place, list[AcceptEntry]]
 
 
 def _no_broker(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:

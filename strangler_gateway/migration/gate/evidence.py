@@ -1,7 +1,7 @@
 """What the gate knows of a movable since its last move: verdict, counts by route, what was never asked."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, partial
 
 from strangler_gateway.migration.gate.pool import Counts
@@ -14,12 +14,16 @@ from strangler_gateway.migration.gate.verdict import (
     judge_canary,
     judge_parity,
     next_look,
+    parity_limits,
 )
 from strangler_gateway.table.position import Position
 from strangler_gateway.table.routes import GateRules, MigrationState
 from strangler_gateway.telemetry.step_counts import StepCounts
+from strangler_gateway.telemetry.step_parity import StepParity
 
 DAY_S = 86_400.0
+LEAST_DIFFERENT = 4
+"""Fewer different answers of one route and status class are chance."""
 _WHOLE = 10_000
 
 
@@ -36,6 +40,8 @@ class RouteSeen:
     compared: int = 0
     different: int = 0
     moved: int = 0
+    accept: frozenset[str] = frozenset()
+    """Names of differences that do not count now."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +64,12 @@ class GateEvidence:
     compared: Mapping[str, int]
     """Routes with comparisons in shadow, and how many."""
     differing: Mapping[str, int]
-    """Routes with differences in shadow, and how many."""
+    """Routes with differences in shadow that count, and how many."""
+    differing_classes: Mapping[str, tuple[int, int]]
+    """Routes and status classes that are clearly different by themselves: equal and different answers."""
+    seen: StepParity
+    accept: Mapping[str, frozenset[str]]
+    """By route, names of differences that do not count now."""
     example: Mapping[str, object] | None
     per_second: float
     """Requests to the new side (comparisons in shadow) at the traffic of this step."""
@@ -79,10 +90,14 @@ def gathered(
     """Takes the look that is due, and judges. `since_counted`: when the counters of `seen` began."""
     counted = {one.id: Counts(*step.routes[one.id].row()) for one in seen if one.id in step.routes}
     canary = parity = None
+    classes: dict[str, tuple[int, int]] = {}
     if position.state is MigrationState.CANARY:
         canary = _canary(step, rules, position.share, counted)
     elif position.state is MigrationState.SHADOW and any(one.readable for one in seen):
-        parity = _parity(step, rules, [one for one in seen if one.readable])
+        readable = [one for one in seen if one.readable]
+        parity = _parity(step, rules, readable)
+        classes = _classes(step, readable, parity.required)
+        parity = replace(parity, verdict=Verdict.WORSE) if classes else parity
     requests = {one.id: _since(step, one) for one in seen}
     return GateEvidence(
         position=position,
@@ -94,7 +109,10 @@ def gathered(
         requests=requests,
         never_asked=_never_asked(step, seen, now) if canary is not None else {},
         compared={one.id: one.compared for one in seen if one.compared} if parity is not None else {},
-        differing={one.id: one.different for one in seen if one.different} if parity is not None else {},
+        differing=_differing(step, seen) if parity is not None else {},
+        differing_classes=classes,
+        seen=step.parity,
+        accept={one.id: one.accept for one in seen},
         example=step.example,
         per_second=_rate(canary, parity, step, seen, now, since_counted),
         timed=cache(partial(timed, position, step.timings, rules)),
@@ -111,12 +129,38 @@ def _canary(step: StepCounts, rules: GateRules, share: int, counted: Mapping[str
 
 
 def _parity(step: StepCounts, rules: GateRules, seen: Sequence[RouteSeen]) -> ParityVerdict:
-    different, moved = sum(one.different for one in seen), sum(one.moved for one in seen)
+    different, moved = sum(_differing(step, seen).values()), sum(one.moved for one in seen)
     equal = max(sum(one.compared for one in seen) - different - moved, 0)
+    accepted = "\n".join(sorted(f"{one.id} {name}" for one in seen for name in one.accept))
+    if accepted != step.accepted:
+        step.accepted = accepted
+        step.look.pop("", None)
     looked = step.look.get("", (0, 0))
     if equal + different >= next_look(rules.min_shadow, sum(looked)):
         looked = step.look[""] = equal, different
     return judge_parity(rules, equal, different, moved, (looked[0], looked[1]))
+
+
+def _differing(step: StepCounts, seen: Sequence[RouteSeen]) -> dict[str, int]:
+    """By route, differences that count."""
+    found = {}
+    for one in seen:
+        counts = step.parity.routes.get(one.id)
+        accepted = sum(counts.accepted(one.accept).values()) if counts and one.accept else 0
+        if one.different > accepted:
+            found[one.id] = one.different - accepted
+    return found
+
+
+def _classes(step: StepCounts, seen: Sequence[RouteSeen], required: float) -> dict[str, tuple[int, int]]:
+    """What is rare among all answers can be different in every one of its own."""
+    return {
+        f"{one.id} {name}": (equal, different)
+        for one in seen
+        if (counts := step.parity.routes.get(one.id))
+        for name, (equal, different) in counts.counted(one.accept).items()
+        if different >= LEAST_DIFFERENT and parity_limits(equal, different)[1] < required
+    }
 
 
 def _since(step: StepCounts, one: RouteSeen) -> Counts:

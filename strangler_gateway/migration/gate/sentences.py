@@ -123,8 +123,10 @@ def _differences(known: GateEvidence, found: ParityVerdict) -> str:
         f"{found.different} of {seen} answers differ ({_listed(known.differing)}), so between {_percent(found.lower)} "
         f"and {_percent(found.upper)} are equal, and {_percent(found.required)} must be"
     )
+    classes = [f"{name} {bad} of {equal + bad}" for name, (equal, bad) in known.differing_classes.items()]
+    text += f" (by themselves: {', '.join(classes[:_MOST_ROUTES])})" if classes else ""
     if found.verdict is Verdict.WORSE:
-        return f"{text}: fix the service (or `ignore:` what may differ), then go back to legacy and to shadow again"
+        return f"{text}: fix the service, then go back to legacy and to shadow again; or `accept:` what may differ"
     more = _missing(max(found.next_look - seen, 0), known, "comparisons")
     return f"{text}; the next look is at {found.next_look}: {more}, or fix the service and begin again"
 

@@ -1,6 +1,6 @@
 """The gate's evidence as a snapshot: each rule with its numbers, threshold, verdict and sentence. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Literal
 
 from strangler_gateway.evidence.latency import BeyondPart, TimingEvidence, TimingVerdict
@@ -10,9 +10,12 @@ from strangler_gateway.migration.gate.evidence import GateEvidence
 from strangler_gateway.migration.gate.shown import MAX_ROUTES, busiest, rounded, sides
 from strangler_gateway.migration.gate.verdict import ParityVerdict, Verdict
 from strangler_gateway.migration.states import RefusalCode
+from strangler_gateway.telemetry.step_parity import RouteParity
 
 Said = dict[RefusalCode, str]
 """By code, why the gate refuses a step."""
+_NOTHING: frozenset[str] = frozenset()
+MAX_NAMES = 50
 _PARITY_CODES: tuple[RefusalCode, ...] = ("differences", "wait", "moved")
 
 
@@ -84,6 +87,7 @@ def _parity(known: GateEvidence, said: Said) -> RuleEvidence:
     found = known.parity
     if found is None:
         return RuleEvidence("parity", RuleVerdict.OFF, _off(known))
+    seen = known.seen.routes
     refused = [said[code] for code in _PARITY_CODES if code in said]
     numbers = {
         "equal": found.equal,
@@ -92,6 +96,9 @@ def _parity(known: GateEvidence, said: Said) -> RuleEvidence:
         "lower": rounded(found.lower),
         "upper": rounded(found.upper),
         "looked_at": found.looked_at,
+        "accepted": sum(sum(one.accepted(known.accept.get(route, _NOTHING)).values()) for route, one in seen.items()),
+        "routes": {route: _classes(known, route, one) for route, one in sorted(seen.items())[:MAX_ROUTES]},
+        "names": named(seen, known.accept)[:MAX_NAMES],
     }
     verdict = {Verdict.PASS: RuleVerdict.PASS, Verdict.WORSE: RuleVerdict.DIFFERENT}.get(
         found.verdict, RuleVerdict.WAIT
@@ -105,6 +112,23 @@ def _parity(known: GateEvidence, said: Said) -> RuleEvidence:
         {"parity": rounded(found.required), "next_look": found.next_look},
         wait_s if verdict is RuleVerdict.WAIT else None,
     )
+
+
+def _classes(known: GateEvidence, route: str, one: RouteParity) -> dict[str, Any]:
+    """By legacy's status class."""
+    counted = one.counted(known.accept.get(route, _NOTHING))
+    return {name: {"equal": equal, "different": different} for name, (equal, different) in sorted(counted.items())}
+
+
+def named(seen: Mapping[str, RouteParity], accept: Mapping[str, frozenset[str]]) -> list[dict[str, Any]]:
+    """The differences of these routes by name, the most frequent first."""
+    found = [
+        {"route": route, "kind": kind, "path": path, "answers": count, "accepted": f"{kind} {path}" in accept[route]}
+        for route, one in seen.items()
+        if route in accept
+        for kind, path, count in ((*name.split(" ", 1), count) for name, count in one.names().items())
+    ]
+    return sorted(found, key=lambda one: -int(str(one["answers"])))
 
 
 def _compared(found: ParityVerdict) -> str:

@@ -105,11 +105,11 @@ def judge_parity(
     rules: GateRules, equal: int, different: int, moved: int, looked: tuple[int, int] = (0, 0)
 ) -> ParityVerdict:
     """`looked`: equal and different answers at the last look. `moved` ones prove nothing, but many of them are odd."""
-    lower, upper = _parity(equal, different)
+    lower, upper = parity_limits(equal, different)
     looked_at = sum(looked)
     required = parity_required(rules, looked_at)
     unsettled = moved > MOST_MOVED * (equal + different + moved)
-    shown = looked_at >= rules.min_shadow and _parity(*looked)[0] >= required
+    shown = looked_at >= rules.min_shadow and parity_limits(*looked)[0] >= required
     verdict = Verdict.PASS if shown and not unsettled else Verdict.WAIT
     if upper < required:
         verdict = Verdict.WORSE
@@ -180,7 +180,8 @@ def _faultless(number: float, z: float) -> float:
     return z * z / (number + z * z)
 
 
-def _parity(equal: int, different: int) -> tuple[float, float]:
+def parity_limits(equal: int, different: int) -> tuple[float, float]:
+    """Of the part of equal answers."""
     return wilson(_proportion(equal, equal + different), Z_PARITY)
 
 

@@ -17,6 +17,7 @@ from strangler_gateway.migration.move_result import MoveResult
 from strangler_gateway.migration.states import SeenReport
 from strangler_gateway.table.position import Position, position_of
 from strangler_gateway.table.routes import MigrationState
+from strangler_gateway.telemetry.step_parity import DIFFERENT, EQUAL
 from tests.support.gateway.migrating import EXTRACTED, LEGACY, RETIRED, ROUTES, SHADOW, World, canary, reported
 
 DAY = 86400.0
@@ -229,6 +230,48 @@ async def test_a_slow_service_is_refused_by_numbers_and_too_few_answers_refuse_n
     world.served_both()
     assert verdicts(await migration.evidence("items"), "latency") == ("WAIT", "WAIT")
     assert (await flip(migration, canary(60))).done
+
+
+async def test_an_accepted_difference_counts_no_more_until_its_last_day_is_over(
+    world: World, migration: Migration
+) -> None:
+    await flip(migration, SHADOW)
+    route = migration.served.routes[0]
+    for names in ([], ["type $.price"], ["type $.price"], ["header header etag"]) * 3:
+        world.stats.compared(route, 200, DIFFERENT if names else EQUAL, names)
+    assert codes(await flip(migration, canary(10))) == ["differences"]
+    accept = 'accept: [{path: "$.price", kind: type, why: "read as text", until: "1970-01-13"}], '
+    world.edit("gate: {min: 10}", accept + "gate: {min: 10}")
+    await migration.reload()
+    numbers = (await migration.evidence("items")).rule("parity").numbers
+    assert (numbers["equal"], numbers["different"], numbers["accepted"]) == (9, 3, 6)
+    assert [(one["path"], one["answers"], one["accepted"]) for one in numbers["names"]] == [
+        ("$.price", 6, True),
+        ("header etag", 3, False),
+    ]
+    world.edit("gate: {min: 10}", "gate: {min: 10, parity: 60}")
+    await migration.reload()
+    before = world.now
+    assert verdicts(await migration.evidence("items"), "parity")[0] == "WAIT"
+    for _ in range(40):
+        world.stats.compared(route, 200, EQUAL, [])
+    assert verdicts(await migration.evidence("items"), "parity")[0] == "PASS"
+    world.now = 13 * DAY
+    assert (await migration.evidence("items")).rule("parity").numbers["different"] == 9
+    world.now = before
+    assert (await flip(migration, canary(10))).done
+
+
+async def test_a_rare_status_class_that_always_differs_is_found_among_many_equal_answers(
+    world: World, migration: Migration
+) -> None:
+    await flip(migration, SHADOW)
+    route = migration.served.routes[0]
+    for status in [200] * 5000 + [404] * 4:
+        world.stats.compared(route, status, DIFFERENT if status == 404 else EQUAL, ["status status"])
+    [refusal] = (await flip(migration, canary(10))).refusals
+    assert (refusal.code, "item-read 4xx 4 of 4" in refusal.message) == ("differences", True)
+    assert verdicts(await migration.evidence("items"), "parity") == ("DIFFERENT", "DIFFERENT")
 
 
 def verdicts(known: Snapshot, name: RuleName) -> tuple[str, str]:

@@ -67,7 +67,8 @@ def test_an_unordered_array_may_come_in_any_order(pair: tuple[list[Any], list[An
         ([1, 2, 3], [1, 2], {}, [("$", "array(3)", "array(2)")]),
         ([{"x": 1}, {"x": 2}], [{"x": 1}, {"x": 3}], {}, [("$[1].x", "integer", "integer")]),
         ({"a b": 1}, {"a b": 2}, {}, [('$["a b"]', "integer", "integer")]),
-        ([1, 2], [2, 1], {}, [("$[0]", "integer", "integer"), ("$[1]", "integer", "integer")]),
+        ([1, 2], [2, 1], {}, [("$", "array(2)", "array(2), in another order")]),
+        ([1, 2], [2, 2], {}, [("$[0]", "integer", "integer")]),
         ([1, 2], [3, 4], {"ignore": ("$[0]",)}, [("$[1]", "integer", "integer")]),
         ({"a": [1, 2, 2]}, {"a": [2, 1, 4]}, {"unordered": ("$.a",)}, [("$.a", ONE_MORE, ONE_MORE)]),
     ],
@@ -136,7 +137,25 @@ def test_values_are_shown_only_where_it_is_allowed() -> None:
 def test_differences_are_capped() -> None:
     many = {str(n): n for n in range(1_000)}
     assert len(found(many, {})) == MAX_DIFFERENCES
-    assert len(found(list(many), list(reversed(list(many))))) == MAX_DIFFERENCES
+    assert len(found(list(range(1_000)), list(range(1, 1_001)))) == MAX_DIFFERENCES
+
+
+@pytest.mark.parametrize(
+    ("legacy", "extracted", "rules", "names"),
+    [
+        ({"a": [{"b": 1}]}, {"a": [{"b": "1"}]}, {}, ["type $.a[*].b"]),
+        ({"a": 1, "b": 2}, {"b": 3, "c": 4}, {}, ["missing $.a", "value $.b", "extra $.c"]),
+        ([{"x": 1}, {"x": 2}], [{"x": 2}, {"x": 1}], {}, ["order $"]),
+        ([1, 2, 3], [1, 2], {}, ["missing $"]),
+        ([1], [1, 2], {}, ["extra $"]),
+        ([1, 2, 2], [2, 1, 4], {"unordered": ("$",)}, ["value $"]),
+        ([1], [1, 2], {"unordered": ("$",)}, ["extra $"]),
+        (b"<p>", b"<b>", {}, ["value body"]),
+    ],
+)
+def test_a_difference_has_a_kind(legacy: Any, extracted: Any, rules: dict[str, Any], names: list[str]) -> None:
+    differences = compare(seen(legacy), seen(extracted), Rules(ShadowRules(**rules)))
+    assert [difference.name for difference in differences] == names
 
 
 def test_nothing_that_a_terminal_would_obey_is_told() -> None:

@@ -201,7 +201,7 @@ async def test_two_answers_are_judged(
         assert len(s.examples) == counted.get("different", 0)
         if "different" in counted:
             refused = "auth" in given
-            wanted = {"where": "status", "legacy": "200", "extracted": "403" if refused else "500"}
+            wanted = {"where": "status", "legacy": "200", "extracted": "403" if refused else "500", "kind": "status"}
             assert s.examples[0]["differences"][0] == wanted
         if counted == SAME:
             assert s.monolith.requests == []
@@ -228,7 +228,7 @@ async def test_a_difference_that_is_there_again_counts_and_is_shown_without_valu
             await s.judged(fields={"Authorization": "Bearer monolith's token"}, target="/user/alice?mail=a@b")
         assert s.counted() == {"compared": 3, "different": 3}
         [example] = s.examples
-        assert example["differences"] == [{"where": "$.id", "legacy": "integer", "extracted": "string"}]
+        assert example["differences"] == [{"where": "$.id", "legacy": "integer", "extracted": "string", "kind": "type"}]
         assert (example["path"], example["method"], example["count"]) == ("/{rest...}", "GET", 3)
         assert "secret" not in repr(example)
         assert "alice" not in repr(example)
@@ -244,7 +244,9 @@ async def test_values_and_targets_are_shown_where_it_is_allowed() -> None:
     async with stage(shop=Side(answer({"id": 2})), rules=ShadowRules(show_values=True)) as s:
         await s.judged(target="/item/7?x=1")
         assert s.examples[0]["path"] == "/item/7?x=1"
-        assert s.examples[0]["differences"] == [{"where": "$.id", "legacy": "integer 1", "extracted": "integer 2"}]
+        assert s.examples[0]["differences"] == [
+            {"where": "$.id", "legacy": "integer 1", "extracted": "integer 2", "kind": "value"}
+        ]
 
 
 @pytest.mark.parametrize("method", ["HEAD", "OPTIONS"])
@@ -430,5 +432,7 @@ def test_examples_are_capped_and_the_latest_comes_first() -> None:
         examples.add(exchange(gateway), [Difference(f"$.{'x' * n}", "a", "b")])
     kept = examples.of("everything")
     assert len(kept) == MAX_EXAMPLES
-    assert kept[0]["differences"] == [{"where": f"$.{'x' * (MAX_EXAMPLES + 4)}", "legacy": "a", "extracted": "b"}]
+    assert kept[0]["differences"] == [
+        {"where": f"$.{'x' * (MAX_EXAMPLES + 4)}", "legacy": "a", "extracted": "b", "kind": "value"}
+    ]
     assert examples.of("another") == []
