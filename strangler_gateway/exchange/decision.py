@@ -3,6 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Final
 
+from strangler_gateway.table.bucket import BUCKETS
 from strangler_gateway.table.routes import MigrationState, Route, Side
 
 
@@ -59,14 +60,17 @@ def choose(
         return _STATE_RETIRED
     if override is not None:
         return _OVERRIDE[override]
+    kept_back = route.movable.kept_back
     if state is _EXTRACTED:
-        return STATE_EXTRACTED
+        if not kept_back or bucket is None:
+            return STATE_EXTRACTED
+        return SHARE_OUT if bucket >= BUCKETS - kept_back else SHARE_IN
     if identity_unavailable:
         return IDENTITY_UNAVAILABLE
     if state is _SHADOW:
         return STATE_SHADOW
     if bucket is None:
         return _ANONYMOUS
-    if bucket >= route.movable.share:
+    if bucket >= route.movable.share or (kept_back and bucket >= BUCKETS - kept_back):
         return SHARE_OUT
     return BREAKER_OPEN if fail_over else SHARE_IN

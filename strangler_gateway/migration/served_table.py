@@ -4,13 +4,13 @@ import logging
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import replace
 
-from strangler_gateway.cluster.record import GroupRecord, position
+from strangler_gateway.cluster.record import GroupRecord, plan_state, position
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, Standing
 from strangler_gateway.migration.journal.standings import Standings
 from strangler_gateway.migration.move_policy import MovePolicy
 from strangler_gateway.migration.restart import with_closed
 from strangler_gateway.table.position import LEGACY, placed
-from strangler_gateway.table.routes import RouteTable
+from strangler_gateway.table.routes import Movable, RouteTable
 
 log = logging.getLogger(__name__)
 
@@ -118,5 +118,9 @@ class ServedGroups:
 
 def _table(file: RouteTable, standings: Mapping[str, Standing]) -> RouteTable:
     known = {name: movable for name, movable in file.movables.items() if name in standings}
-    table = file.with_movables({name: placed(movable, standings[name].position) for name, movable in known.items()})
+    table = file.with_movables({name: _placed(movable, standings[name]) for name, movable in known.items()})
     return with_closed(table, {name for name in known if standings[name].closed})
+
+
+def _placed(movable: Movable, standing: Standing) -> Movable:
+    return placed(movable, standing.position, probe=plan_state(standing.record).probe)

@@ -27,6 +27,7 @@ ReasonCode = Literal[
     "held",
     "limit",
     "paused",
+    "probe",
     "refused",
     "time",
     "unknown",
@@ -193,7 +194,12 @@ def _window(rules: PlanRules, here: PlanStanding, moment: Moment, step: PlanStep
         yield Reason("window", f"the window {rules.window} opens in {span(left)}", left)
 
 
-_CHECKS = (_held, _paused, _cooled, _asked, _time, _approved, _window)
+def _probing(rules: PlanRules, here: PlanStanding, moment: Moment, step: PlanStep) -> Iterator[Reason]:
+    if here.probe:
+        yield Reason("probe", "half of the users are on legacy for a moment, because the new side may be broken")
+
+
+_CHECKS = (_held, _paused, _probing, _cooled, _asked, _time, _approved, _window)
 
 
 def _evidence(position: Position, evidence: PlanEvidence | None) -> Iterator[Reason]:

@@ -6,32 +6,29 @@ the time that was spent is counted by all of them.
 
 import asyncio
 import logging
-from collections.abc import Callable, Coroutine, Mapping
-from dataclasses import replace
-from typing import Any, Protocol
+from collections.abc import Callable, Coroutine
+from typing import Any
 
-from strangler_gateway.cluster.record import PlanState
 from strangler_gateway.cluster.record_json import digest
 from strangler_gateway.cluster.store import StoreAway
-from strangler_gateway.evidence.snapshot import Snapshot
 from strangler_gateway.migration.gate.sentences import span
 from strangler_gateway.migration.journal.journal_entry import Standing
-from strangler_gateway.migration.move_result import MoveResult
 from strangler_gateway.migration.states import PlanMove, RefusalCode
 from strangler_gateway.plans.decide import (
     PlanDecision,
     PlanEvidence,
     Reason,
-    back_refused,
     decide,
     position_of,
     waits,
 )
+from strangler_gateway.plans.driven import WHO, DrivenMigration
 from strangler_gateway.plans.evidence import told
-from strangler_gateway.plans.notices import Notice, NoticeEvent
-from strangler_gateway.plans.standings import PlanStandings, ServedStandings
+from strangler_gateway.plans.going_back import GoingBack
+from strangler_gateway.plans.notices import Notice
+from strangler_gateway.plans.standings import PlanStandings
+from strangler_gateway.plans.telling import Telling
 from strangler_gateway.table.plan_rules import PlanRules, PlanStep
-from strangler_gateway.table.position import Position
 from strangler_gateway.table.routes import MigrationState
 
 log = logging.getLogger(__name__)
@@ -41,40 +38,11 @@ LOOK_EVERY_S = 5.0
 """How often the evidence of one movable is read, and a refused step is tried again."""
 LAST_S = 5.0
 """How long a move that has begun may still take when the process ends."""
-WHO = "plan"
+_SENTINEL = ""
+"""In place of a movable: the look at all of them."""
 _SERVING = (MigrationState.CANARY, MigrationState.EXTRACTED)
 _PASSING: frozenset[RefusalCode] = frozenset({"counters", "members", "overtaken", "store", "wait", "journal"})
 """Refusals that end by themselves."""
-
-
-class DrivenMigration(ServedStandings, Protocol):
-    """What a driver needs of the controller of moves."""
-
-    async def lease(self) -> str | None:
-        """The session that makes automatic moves; None: another gateway has it. Raises StoreAway."""
-        ...
-
-    async def evidence(self, name: str) -> Snapshot:
-        """What all gateways know of a movable now. Raises KeyError."""
-        ...
-
-    async def flip(
-        self, name: str, to: Position, *, who: str, why: str = "", plan: PlanMove | None = None
-    ) -> MoveResult:
-        """Moves a movable if the move rules and its preflight allow it."""
-        ...
-
-    async def plan(
-        self, name: str, change: Callable[[PlanState], PlanState], *, who: str, why: str, plan: PlanMove | None = None
-    ) -> MoveResult:
-        """Decides a change of how far the plan is."""
-        ...
-
-    async def roll_back(
-        self, unit: str, who: str, why: str, evidence: Mapping[str, Any], judged: Standing | None = None
-    ) -> bool:
-        """At once; journalled as automatic. False: not now."""
-        ...
 
 
 class PlanDriver:
@@ -87,17 +55,16 @@ class PlanDriver:
         tell: Callable[[PlanRules, Notice], None],
         look_every_s: float = LOOK_EVERY_S,
     ) -> None:
-        self._migration, self._here, self._tell = migration, here, tell
+        self._migration, self._here, self._telling = migration, here, Telling(here, tell)
+        self._back = GoingBack(migration, here, self._telling)
         self._look_every_s = look_every_s
         self.refused: dict[str, str] = {}
         """By movable: why its next step was refused, the last time that it was tried."""
         self.problem: str | None = None
         """Why nothing moves by itself."""
         self._looked: dict[str, float] = {}
-        self._told: dict[str, frozenset[str]] = {}
-        """By movable, for what a person was asked."""
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._seconds = 0.0
+        self._seconds = self._watched = 0.0
 
     async def run(self) -> None:
         """Until it is cancelled."""
@@ -126,11 +93,27 @@ class PlanDriver:
         plans = self._here.plans()
         lease = await self._lease() if plans else None
         if lease is None:
+            self._migration.sentinel.begin_anew()
             return
+        if _SENTINEL not in self._tasks and any(self._serves(unit) for unit in plans):
+            watched, self._watched = self._seconds - self._watched, self._seconds
+            self._begin(_SENTINEL, self._watch(watched, lease))
         for unit, rules in plans.items():
             if unit not in self._tasks and self._is_due(unit, rules):
                 self._looked[unit] = self._seconds
                 self._begin(unit, self._consider(unit, rules, lease))
+
+    def _serves(self, unit: str) -> bool:
+        """Whether users get its new side."""
+        return self._migration.standings[unit].position.state in _SERVING
+
+    async def _watch(self, seconds: float, lease: str) -> None:
+        """Judges failures, and acts. `seconds`: since the last time."""
+        judgements = await self._migration.sentinel.look(seconds)
+        plans = self._here.plans()
+        found = {unit: one for unit, one in judgements.items() if unit in plans}
+        failing, now = self._back.failing, self._seconds
+        await asyncio.gather(*(failing(unit, plans[unit], one, now, lease) for unit, one in found.items()))
 
     async def settled(self) -> None:
         """Waits until everything that a tick has begun is done."""
@@ -168,13 +151,15 @@ class PlanDriver:
         seen = await self._migration.evidence(unit)
         here, known = self._here.standing(unit), told(seen)
         found = decide(rules, here, self._here.moment, known)
+        if found.breach is None:
+            self._telling.over(unit, "breach")
         if found.breach is not None:
-            await self._breached(unit, rules, standing, found.breach, seen.to_json(), lease)
+            await self._back.breached(unit, rules, standing, found.breach, seen.to_json(), lease)
         elif found.advances is not None and known is not None:
             await self._advance(unit, rules, standing, found.advances, known, lease)
         else:
             self.refused.pop(unit, None)
-            self._ask(unit, rules, here.position, _needed(found))
+            self._telling.ask(unit, rules, _needed(found), "step")
 
     async def _advance(
         self, unit: str, rules: PlanRules, standing: Standing, step: PlanStep, known: PlanEvidence, lease: str
@@ -188,63 +173,12 @@ class PlanDriver:
         result = await self._migration.flip(unit, position_of(step), who=WHO, why=why, plan=move)
         if result.done:
             self.refused.pop(unit, None)
-            self._told.pop(unit, None)
-            self._say("advanced", unit, rules, result.after, why, result.evidence)
+            self._telling.over(unit, "step")
+            self._telling.say("advanced", unit, rules, why, result.evidence)
             return
         self.refused[unit] = result.reason
         if any(one.code not in _PASSING for one in result.refusals):
-            self._ask(unit, rules, standing.position, [Reason("refused", result.reason, person=True)])
-
-    async def _breached(
-        self, unit: str, rules: PlanRules, standing: Standing, says: str, evidence: Mapping[str, Any], lease: str
-    ) -> None:
-        if rules.on_breach == "rollback":
-            await self.go_back(unit, rules, standing, says, evidence)
-        else:
-            await self.hold_back(unit, rules, standing, says, lease)
-
-    async def go_back(
-        self, unit: str, rules: PlanRules, standing: Standing, says: str, evidence: Mapping[str, Any]
-    ) -> None:
-        """Rolls back, unless that was done too often: then it asks for a person."""
-        refused = back_refused(rules, self._here.standing(unit))
-        if refused is not None:
-            reason = replace(refused, says=f"{says}; it is not rolled back by itself: {refused.says}")
-            self._ask(unit, rules, standing.position, [reason])
-        elif await self._migration.roll_back(unit, WHO, says, evidence, standing):
-            self._say("rolled_back", unit, rules, self._migration.standings[unit].position, says, evidence)
-
-    async def hold_back(self, unit: str, rules: PlanRules, standing: Standing, says: str, lease: str) -> None:
-        """Pauses the plan; the movable stays."""
-        if self._here.standing(unit).paused is not None:
-            return
-        move = PlanMove(digest(standing.record), lease)
-        by = f"{WHO} ({says})"
-        result = await self._migration.plan(
-            unit, lambda plan: replace(plan, paused=True, by=by), who=WHO, why=f"paused: {says}", plan=move
-        )
-        if result.done:
-            self._say("held_back", unit, rules, standing.position, says)
-
-    def _ask(self, unit: str, rules: PlanRules, position: Position, needed: list[Reason]) -> None:
-        """Asks for a person, once for each thing."""
-        before = self._told.get(unit, frozenset())
-        self._told[unit] = frozenset(one.code for one in needed)
-        for one in needed:
-            if one.code not in before:
-                self._say("needs_person", unit, rules, position, one.says)
-
-    def _say(
-        self,
-        event: NoticeEvent,
-        unit: str,
-        rules: PlanRules,
-        position: Position,
-        says: str,
-        evidence: Mapping[str, Any] | None = None,
-    ) -> None:
-        log.info("plan of %s: %s: %s", unit, event.replace("_", " "), says)
-        self._tell(rules, Notice(event, unit, position, says, self._here.moment.now, evidence))
+            self._telling.ask(unit, rules, [Reason("refused", result.reason, person=True)], "step")
 
 
 _BY_HAND = ("approval", "asked")

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from strangler_gateway.migration.saved_file import SavedFile
 from strangler_gateway.plans.clocks import PlanClock
+from strangler_gateway.plans.driven import DrivenMigration
 from strangler_gateway.plans.driver import PlanDriver
 from strangler_gateway.plans.notify import PlanNotifier
-from strangler_gateway.plans.plans import AdvancedMigration, Plans
+from strangler_gateway.plans.plans import Plans
 from strangler_gateway.plans.progress import ProgressBook
 from strangler_gateway.plans.standings import PlanStandings
 
@@ -22,7 +23,7 @@ class Driving:
 
 
 def driving(
-    migration: AdvancedMigration, book: ProgressBook, clock: PlanClock, secret: str | None, gateway: str
+    migration: DrivenMigration, book: ProgressBook, clock: PlanClock, secret: str | None, gateway: str
 ) -> Driving:
     """`secret` signs notices; `gateway`: this one's name in them."""
     here, notifier = PlanStandings(migration, clock, book), PlanNotifier(secret, gateway, clock.wall)

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from typing import Literal, Protocol
+from typing import Literal
 
 from strangler_gateway.cluster.record import PlanState
 from strangler_gateway.cluster.record_json import digest
@@ -17,11 +17,11 @@ from strangler_gateway.plans.decide import (
     next_step,
     position_of,
 )
-from strangler_gateway.plans.driver import DrivenMigration, PlanDriver
+from strangler_gateway.plans.driven import DrivenMigration
+from strangler_gateway.plans.driver import PlanDriver
 from strangler_gateway.plans.evidence import told
 from strangler_gateway.plans.standings import PlanStandings
 from strangler_gateway.table.plan_rules import PlanRules, PlanStep
-from strangler_gateway.table.position import Position
 
 AnswerCode = Literal["done", "nothing", "waits", "no_plan", "refused", "other_step", "same_operator"]
 _FORCIBLE: tuple[ReasonCode, ...] = ("time", "window", "clock", "cooling", "limit", "evidence", "unknown")
@@ -57,24 +57,6 @@ class PlanAnswer:
     result: MoveResult | None = None
 
 
-class AdvancedMigration(DrivenMigration, Protocol):
-    """What people's wishes need of the controller of moves."""
-
-    async def flip(
-        self,
-        name: str,
-        to: Position,
-        *,
-        who: str,
-        why: str = "",
-        force: bool = False,
-        dry_run: bool = False,
-        plan: PlanMove | None = None,
-    ) -> MoveResult:
-        """Moves a movable if the move rules and its preflight allow it."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Wish:
     """Who wants something. `who`: for the journal; `credential`: whose it is; `step`: the one that was meant."""
@@ -90,7 +72,7 @@ class Wish:
 class Plans:
     """Of all movables, at every gateway."""
 
-    def __init__(self, migration: AdvancedMigration, here: PlanStandings, driver: PlanDriver) -> None:
+    def __init__(self, migration: DrivenMigration, here: PlanStandings, driver: PlanDriver) -> None:
         self._migration, self._here, self._driver = migration, here, driver
 
     def names(self) -> list[str]:

@@ -31,9 +31,11 @@ class Decide:
     def run(self, exchange: Exchange) -> Outcome:
         """Never waits; ends a preflight of a route that publishes or aggregates."""
         route, fail_over = exchange.route, False
-        if route.movable.state is _CANARY and not exchange.identity_unavailable and route.has_new_end:
+        movable = route.movable
+        in_canary = movable.state is _CANARY
+        if (in_canary or movable.kept_back) and not exchange.identity_unavailable and route.has_new_end:
             self._draw(exchange)
-            fail_over = route.extracted is not None and self._fails_over(exchange.method, route.extracted)
+            fail_over = in_canary and route.extracted is not None and self._fails_over(exchange.method, route.extracted)
         decision = choose(route, exchange.bucket, exchange.override, exchange.identity_unavailable, fail_over)
         exchange.decision = decision
         if decision.side is _SERVICE:

@@ -8,7 +8,7 @@ from strangler_gateway.table.bucket import bucket
 from strangler_gateway.table.call_target import path_of
 from strangler_gateway.table.matcher import Matcher
 from strangler_gateway.table.position import Position, position_of
-from strangler_gateway.table.routes import MigrationState, Route, Service, Side
+from strangler_gateway.table.routes import Route, Service, Side
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +44,7 @@ def explain(matcher: Matcher, method: str, target: str, user: str | None = None)
 def _explained(matcher: Matcher, method: str, path: bytes, user: str | None) -> Explanation:
     route, captured = matcher.match(method.encode(), path)
     unit = route.movable
-    drawn = unit.state is MigrationState.CANARY and user is not None and route.has_new_end
+    drawn = unit.draws and user is not None and route.has_new_end
     number = bucket(unit.salt, (user or "").encode()) if drawn else None
     decision = choose(route, number)
     side = decision.side

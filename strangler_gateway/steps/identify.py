@@ -98,6 +98,6 @@ def _is_asked_for(route: Route) -> bool:
 def _counts(route: Route) -> bool:
     """Whether it matters who asks for an aggregate; each of its calls is identified as a request of its own."""
     assert route.aggregate is not None  # that was asked
-    if route.aggregate.names_caller or route.auth.require != "open" or route.movable.state is MigrationState.CANARY:
+    if route.aggregate.names_caller or route.auth.require != "open" or route.movable.draws:
         return True
     return route.limit is not None

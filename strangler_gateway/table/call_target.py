@@ -48,7 +48,7 @@ def ends_of_calls(matcher: Matcher, route: Route) -> list[Service]:
 def _ends(route: Route) -> list[Service]:
     state = route.movable.state
     new = [route.extracted] if route.extracted and state in _SERVED_BY_SERVICE else []
-    return new if new and state is not MigrationState.CANARY else [*new, route.legacy]
+    return new if new and not route.movable.draws else [*new, route.legacy]
 
 
 def _known(piece: str | Reference, variables: Mapping[str, bytes]) -> bytes:

@@ -40,11 +40,21 @@ def position_of(movable: Movable) -> Position:
     return Position(movable.state, movable.share if movable.state is MigrationState.CANARY else 0)
 
 
-def placed(movable: Movable, position: Position) -> Movable:
-    """The movable at a position; outside canary it keeps the share that the file gives it."""
+def placed(movable: Movable, position: Position, *, probe: bool = False) -> Movable:
+    """The movable at a position; outside canary it keeps the share that the file gives it.
+
+    `probe`: half of the users stay on legacy for a moment.
+    """
+    kept_back = _kept_back(movable, position, probe)
     if position.state is MigrationState.CANARY:
-        return replace(movable, state=position.state, share=position.share)
-    return replace(movable, state=position.state)
+        return replace(movable, state=position.state, share=position.share, kept_back=kept_back)
+    return replace(movable, state=position.state, kept_back=kept_back)
+
+
+def _kept_back(movable: Movable, position: Position, probe: bool) -> int:
+    if probe and position.state in (MigrationState.CANARY, MigrationState.EXTRACTED):
+        return WHOLE // 2
+    return movable.plan.holdback if movable.plan and position.state is MigrationState.EXTRACTED else 0
 
 
 def percent(share: int) -> float:

@@ -213,6 +213,14 @@ class Movable:
     retire_after_s: float = 14 * 86400.0
     gate: GateRules = field(default=GateRules(), metadata=_ADDED)
     plan: PlanRules | None = field(default=None, metadata=_ADDED)
+    kept_back: int = field(default=0, metadata=_DERIVED)
+    """Basis points of the users who stay on legacy in extracted, or in canary below a higher share: a holdback, or half
+    of them while the new side is probed."""
+
+    @property
+    def draws(self) -> bool:
+        """Whether the user decides which side takes a request."""
+        return self.state is MigrationState.CANARY or self.kept_back > 0
 
 
 @dataclass(frozen=True, slots=True)

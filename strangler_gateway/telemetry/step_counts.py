@@ -8,11 +8,12 @@ import math
 from binascii import crc32
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 from strangler_gateway.exchange.decision import BREAKER_OPEN, FAILED_OVER, SHARE_IN, SHARE_OUT
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.table.bucket import key_hash
+from strangler_gateway.table.routes import MigrationState
 from strangler_gateway.telemetry.first_failures import FirstFailures
 from strangler_gateway.telemetry.step_parity import StepParity
 from strangler_gateway.telemetry.step_timings import StepTimings
@@ -21,6 +22,8 @@ from strangler_gateway.telemetry.user_sketch import MOST
 SLOTS = 16_384
 _SHIFT = 18
 """The upper 14 of 32 bits select the slot: the bucket depends on the lower ones."""
+
+_CANARY: Final = MigrationState.CANARY
 
 Row = tuple[int, int, int, int]
 
@@ -277,8 +280,10 @@ def count(
     """
     route, decision = exchange.route, exchange.decision
     step = steps.get(route.movable.name)
-    if step is None or step.share != route.movable.share or (exchange.status == 499 and exchange.stage == b"client"):
+    if step is None or (exchange.status == 499 and exchange.stage == b"client"):
         return
+    if step.share != route.movable.share and (step.share or route.movable.state is _CANARY):
+        return  # outside canary a step has no share, whatever the file says
     counts, slot = step.routes.get(route.id) or step.of(route.id), exchange.key_hash >> _SHIFT
     if decision is SHARE_OUT:
         if not bad and not exchange.protocol:
@@ -314,7 +319,7 @@ def count_extracted(steps: Mapping[str, StepCounts], exchange: Exchange, bad: bo
     """The same for a request of a movable in extracted, where nobody is drawn: everybody counts, for rule 2 alone."""
     route = exchange.route
     step = steps.get(route.movable.name)
-    if step is None or step.share != route.movable.share or (exchange.status == 499 and exchange.stage == b"client"):
+    if step is None or step.share or (exchange.status == 499 and exchange.stage == b"client"):
         return
     counts = step.routes.get(route.id) or step.of(route.id)
     first = counts.first_new

@@ -112,6 +112,8 @@ class World:
     served: list[RouteTable] = field(default_factory=list)
     examples: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
     unservable: bool = False
+    users: int = 0
+    """How many have failed so far."""
     controllers: list[Migration] = field(default_factory=list)
     stats: Stats = field(init=False)
     disk: Disk = field(init=False)
