@@ -104,6 +104,11 @@ class Sentinel:
         """Another gateway has judged meanwhile: what is known here is old."""
         self._cards, self._ticks, self.judgements = {}, {}, {}
 
+    def forget(self, unit: str) -> None:
+        """Nobody gets the new side of the movable any more: what it did counts no longer when it comes back."""
+        self._cards.pop(unit, None)
+        self._ticks.pop(unit, None)
+
     def snapshot(self) -> dict[str, Any]:
         """As JSON-able values."""
         return {unit: cards.snapshot() for unit, cards in self._cards.items()}

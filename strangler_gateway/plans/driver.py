@@ -95,7 +95,10 @@ class PlanDriver:
         if lease is None:
             self._migration.sentinel.begin_anew()
             return
-        if _SENTINEL not in self._tasks and any(self._serves(unit) for unit in plans):
+        serving = [unit for unit in plans if self._serves(unit)]
+        for unit in plans.keys() - serving:
+            self._migration.sentinel.forget(unit)
+        if _SENTINEL not in self._tasks and serving:
             watched, self._watched = self._seconds - self._watched, self._seconds
             self._begin(_SENTINEL, self._watch(watched, lease))
         for unit, rules in plans.items():

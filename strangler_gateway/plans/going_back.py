@@ -55,6 +55,7 @@ class GoingBack:
             reason = replace(refused, says=f"{says}; it is not rolled back by itself: {refused.says}")
             self._telling.ask(unit, rules, [reason], about)
         elif await self._migration.roll_back(unit, WHO, says, evidence, standing):
+            self._migration.sentinel.forget(unit)
             self._telling.say("rolled_back", unit, rules, says, evidence)
 
     async def _hold_back(self, unit: str, rules: PlanRules, standing: Standing, says: str, lease: str) -> None:

@@ -334,7 +334,7 @@ def only_fault(text: str, **environ: str) -> str:
         (planned("steps: [shadow], window: '9-16'"), 'plan.window: "9-16" is no window; write "Mon-Thu'),
         (planned("steps: [shadow], window: '09:00-16:00 Nowhere'"), '"Nowhere" is no time zone'),
         (planned("steps: [shadow], require: {parity: 99.5}"), "require.parity: wanted a percentage with its sign"),
-        (planned("steps: [shadow], require: {p95_ratio: 1}"), "require.p95_ratio: wanted a ratio, more than 1"),
+        (planned("steps: [shadow], require: {p95_ratio: 1}"), "require.p95_ratio: wanted how much slower"),
         (
             planned("steps: [shadow], require: {delta: 1%}", "gate: {delta: 1}"),
             'require.delta: "delta" is also written in',
