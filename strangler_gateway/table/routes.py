@@ -127,8 +127,9 @@ class Service:
 
     @property
     def queue_wait_s(self) -> float:
-        """How long each may wait."""
-        return self.timeouts.connect if self.queue.wait_s is None else self.queue.wait_s
+        """How long each may wait: for a new end never longer than for its answer, of whose time it is a part."""
+        wait_s = self.timeouts.connect if self.queue.wait_s is None else self.queue.wait_s
+        return min(wait_s, self.timeouts.response) if self.is_new_end else wait_s
 
     balance: BalanceRules = field(default=BalanceRules(), metadata=_ADDED)
     """How requests are spread over several instances."""

@@ -74,6 +74,7 @@ class Balancer:
         only = self._only
         pool = only or self.rotation.chosen() or self._nowhere
         call = Call(pool, sink, method, target, head, complete, upgrade)
+        call.began = now
         if only is None:
             call.attempts = 1
         entered = self.bulkhead.enter(call, now) if pool is not self._nowhere else _NO_INSTANCE

@@ -7,6 +7,7 @@ from strangler_gateway.exchange.errors import UpstreamError
 from strangler_gateway.http.fields import Pairs
 from strangler_gateway.http.response_head import ResponseHead
 from strangler_gateway.table.routes import Service
+from strangler_gateway.upstream.time_left import telling, told_ms
 
 _MAX_PENDING: Final = 64 * 1024
 TUNNEL_END_S = 30.0
@@ -107,6 +108,7 @@ class Call:
     __slots__ = (
         "answered",
         "attempts",
+        "began",
         "complete",
         "connection",
         "deadline",
@@ -125,6 +127,7 @@ class Call:
         "sink",
         "target",
         "ticket",
+        "time_ms",
         "tried",
         "upgrade",
         "wrote_body",
@@ -163,6 +166,10 @@ class Call:
         """The instances that it was moved away from."""
         self.idle_s = pool.service.timeouts.idle or inf
         self.deadline = inf
+        self.began = inf
+        """When the request came to its service, monotonic seconds."""
+        self.time_ms = 0
+        """What its head told of its time at first; 0: nothing was taken off yet."""
 
     def write(self, data: bytes) -> None:
         """More of the body, framed as the head says."""
@@ -192,6 +199,17 @@ class Call:
             self.deadline = self.pool.now() + self.idle_s
             self.connection.resume()
             self.paused = False
+
+    def shorten(self, now: float) -> None:
+        """It has waited, or is sent again: it is told, and given, what is left of its time.
+
+        A service that is told no time (the monolith) has the whole one each time.
+        """
+        told = self.time_ms or told_ms(self.head)
+        if told is not None:
+            waited_s, self.time_ms = now - self.began, told
+            self.head = telling(self.head, int(told - waited_s * 1000))
+            self.deadline -= waited_s
 
     def abort(self) -> None:
         """Nobody wants the answer any more: the upstream connection is ended at once.

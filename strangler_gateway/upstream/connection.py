@@ -13,6 +13,7 @@ from strangler_gateway.http.proxy_status import ErrorType
 from strangler_gateway.http.response_head import BadResponse, ResponseHead, parse_response, repeated_response
 from strangler_gateway.http.write_batch import Output, WriteBatch
 from strangler_gateway.upstream.call import NOBODY, Call, CallPool
+from strangler_gateway.upstream.time_left import WAITED_S
 from strangler_gateway.upstream.unread_answer import UnreadAnswer
 
 IDLE_S: Final = 30.0
@@ -86,6 +87,8 @@ class UpstreamConnection:
         self.informational = 0
         self.head = None
         call.deadline = now + self.response_s
+        if now - call.began > WAITED_S:
+            call.shorten(now)
         self.out.send(call.head)
         if call.pending is not None:
             self.out.send(b"".join(call.pending))

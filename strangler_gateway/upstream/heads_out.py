@@ -10,9 +10,8 @@ from strangler_gateway.exchange.head_memory import BuiltLines
 from strangler_gateway.http.fields import NEVER_NOMINATED, Kind, Pairs, dashed, is_listed
 from strangler_gateway.http.request_head import RequestHead
 from strangler_gateway.table.routes import Service, Side
+from strangler_gateway.upstream.time_left import TIMEOUT
 
-TIMEOUT: Final = b"Strangler-Timeout-Ms"
-"""Tells a service how long the gateway still waits (chassis/deadline.py)."""
 _LINE = b"%b: %b"
 _MOST_FORWARDS = 999_999_999
 # Python 3.11 looks an enum member up in Python.
