@@ -1,11 +1,16 @@
 """The Dockerfiles and compose.yaml by their text; tests/images starts them for real."""
 
 import re
+import subprocess
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
 from pydantic_settings import BaseSettings
 
+from chassis.settings import revealed
 from extracted.account.settings import Settings as Account
 from extracted.learning.settings import Settings as Learning
 from extracted.mailer.settings import Settings as Mailer
@@ -13,12 +18,16 @@ from extracted.runner.settings import Settings as Runner
 from extracted.shop.settings import Settings as Shop
 from images.build import IMAGES
 from images.engine import ROOT
+from strangler_gateway.identity.signer import open_signer
+from strangler_gateway.joined import joined
 from strangler_gateway.settings import Settings as Gateway
+from strangler_gateway.telemetry.stats import Stats
 from tests.support.identity import CLIENTS
 
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SETTINGS: dict[str, type[BaseSettings]] = {
     "gateway": Gateway,
+    "gateway-2": Gateway,
     "shop": Shop,
     "account": Account,
     "learning": Learning,
@@ -53,6 +62,40 @@ def test_compose_sets_only_what_the_service_reads(service: str) -> None:
     own = {name for name in given if name.startswith(prefix)} - {"STRANGLER_ADMIN_TOKEN"}
     assert own <= known
     assert own
+
+
+async def nothing_counted(units: Sequence[str]) -> Mapping[str, Any]:
+    """It serves nobody."""
+    return {}
+
+
+async def test_the_two_gateways_of_compose_find_each_other_with_the_file_that_switches_them_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lines = (ROOT / "deploy/gateways.env").read_text().splitlines()
+    given = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+    subprocess.run(["sh", str(ROOT / "deploy/new-secrets.sh"), str(tmp_path)], check=True)
+    found, as_in_the_image = [], dict[str, Any](admin_host="0.0.0.0")
+    for service in ("gateway", "gateway-2"):
+        for name, raw in COMPOSE["services"][service]["environment"].items():
+            value = re.sub(r"\$\{(\w+):-\}", lambda match: given[match[1]], str(raw))
+            monkeypatch.setenv(name, value.replace("/run/secrets", str(tmp_path)))
+        settings = Gateway(**as_in_the_image)
+        signer = open_signer(revealed(settings.signing_key), tmp_path)
+        made = joined(settings, signer, Stats(), nothing_counted, lambda asked: {})
+        assert made is not None
+        found.append((made.members.me.name, settings.advertise, made.store.address, revealed(settings.redis_url)))
+        await made.aclose()
+    assert found == [
+        ("gateway", "http://gateway:8081", "consul:8500", "redis://redis:6379/0"),
+        ("gateway-2", "http://gateway-2:8081", "consul:8500", "redis://redis:6379/0"),
+    ]
+    names = given["COMPOSE_PROFILES"]
+    assert {name for name, one in COMPOSE["services"].items() if names in one.get("profiles", ())} == {
+        "gateway-2",
+        "consul",
+        "redis",
+    }
 
 
 def test_compose_gives_more_time_than_a_stop_takes() -> None:

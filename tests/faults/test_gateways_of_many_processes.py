@@ -1,0 +1,83 @@
+"""Gateways of one cluster that are more than one process: a handover on one host, and workers."""
+
+from collections.abc import Iterator
+
+import httpx
+import pytest
+
+from parts.consul import own
+from parts.fresh import fresh_name
+from tests.support.gateway.many import Many, OneOfMany
+from tests.support.system.waiting import until
+
+pytestmark = pytest.mark.connected
+
+CONNECTIONS = 12
+"""So many that no worker is left out: the kernel gives each of two about half of them."""
+
+
+@pytest.fixture(scope="module")
+def many(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Many]:
+    """gw1 can be taken over, gw2 has two workers."""
+    with own(tmp_path_factory.mktemp("consul")) as server:
+        made = Many(tmp_path_factory.mktemp("many"), server, fresh_name(), 2)
+        made.monolith.answer, made.shop.answer = {"side": "monolith"}, {"side": "shop"}
+        made.gateways[0].options.append("--reuse-port")
+        made.gateways[1].environ = {**made.gateways[1].environ, "STRANGLER_WORKERS": "2"}
+        with made:
+            yield made
+
+
+def sides(one: OneOfMany) -> set[str]:
+    """Who answers, over new connections."""
+    url = f"http://127.0.0.1:{one.running.port}/items/1"
+    return {httpx.get(url, headers={"X-User": "ada"}, trust_env=False).json()["side"] for _ in range(CONNECTIONS)}
+
+
+def test_a_flip_at_one_gateway_reaches_the_workers_of_another_within_a_second_and_their_counters_count(
+    many: Many,
+) -> None:
+    a, b = many.gateways
+    for to, share, side in (("shadow", None, "monolith"), ("canary", 100, "shop")):
+        assert a.flip(to, share)["done"]
+        until(lambda side=side: sides(b) == {side}, f"all workers serve {to}", 1)  # type: ignore[misc]
+    before = a.counted()
+    sides(b)
+    assert a.counted().extracted - before.extracted == CONNECTIONS
+    b.rollback()
+    until(lambda: sides(a) == {"monolith"}, "the other one serves legacy", 1)
+    assert sides(b) == {"monolith"}
+    assert a.release()["done"]
+    many.agree("legacy")
+
+
+def test_a_gateway_that_is_taken_over_stays_the_same_gateway(many: Many) -> None:
+    a, b = many.gateways
+    assert a.flip("shadow")["done"]
+    many.agree("shadow")
+    until(lambda: "counters" not in codes(b), "all count together")
+    for one in (a, b, a):
+        sides(one)
+    requests, before = b.counted().legacy, a.running
+    a.start()
+    assert (a.running.port, a.running.admin_port) == (before.port, before.admin_port)
+    assert before.process.wait(30) == 0
+    many.agree("shadow")
+    assert b.counted().legacy == requests
+    assert "counters" not in codes(b)
+    assert b.ask("GET", "gateways")[1]["problem"] is None
+    for one, share in ((b, 10), (a, 20)):
+        assert one.flip("canary", share)["done"]
+    many.agree("canary 20")
+    a.rollback()
+    many.agree("legacy held")
+    again = a.running
+    a.start()
+    assert again.process.wait(30) == 0
+    many.agree("legacy held")
+    assert b.release()["done"]
+
+
+def codes(one: OneOfMany) -> set[str]:
+    """Why the gate refuses a step forward."""
+    return {refusal["code"] for refusal in one.flip("canary", 10, force=False, dry_run=True)["refusals"]}
