@@ -9,6 +9,7 @@ import os
 import timeit
 from asyncio.events import _set_running_loop
 from collections.abc import Callable, Sequence
+from functools import partial
 from itertools import cycle
 from types import SimpleNamespace
 from typing import Any, cast
@@ -59,8 +60,8 @@ class ManualLoop:
     def __init__(self) -> None:
         self._callbacks: list[Callable[[], object]] = []
 
-    def call_soon(self, callback: Callable[[], object]) -> None:
-        self._callbacks.append(callback)
+    def call_soon(self, callback: Callable[..., object], *arguments: object) -> None:
+        self._callbacks.append(partial(callback, *arguments))
 
     def take(self, receivers: Sequence[Callable[[bytes], None]], data: bytes) -> None:
         """One turn: each transport has received data, then what was called for."""
