@@ -29,6 +29,7 @@ class ReadPages:
         parts = self._parts
         await parts.migration.refresh()
         view = overview.overview(parts.migration, parts.stats, parts.sampler.fine, parts.desk.gateways.listing())
+        view["pace"] = overview.pace_of(parts.migration, view["totals"], parts.stats.wall())
         wanted = {name: request.query_params.get(name, "") for name in ("q", "state")}
         view["groups"] = [one for one in view["groups"] if _is_wanted(one, **wanted)]
         more = self._over_time(request, ALL)

@@ -10,7 +10,10 @@ ALL = ""
 
 
 class Sample(NamedTuple):
-    """Of one movable in one interval: requests and failures of both sides; median and 95th percentile in seconds."""
+    """Of one movable in one interval: requests and failures of both sides; median and 95th percentile in seconds.
+
+    `users_new`, `users`: with a request to the new side, and to any, since the process has started; estimated.
+    """
 
     legacy: float = 0
     new: float = 0
@@ -20,6 +23,8 @@ class Sample(NamedTuple):
     p95_legacy: float = nan
     p50_new: float = nan
     p95_new: float = nan
+    users_new: float = 0
+    users: float = 0
 
 
 WIDTH = len(Sample._fields)
@@ -27,7 +32,7 @@ NOTHING = array("f", Sample())
 
 
 class Ring:
-    """The last `points` samples of each movable, 32 bytes each; a movable without traffic takes no room."""
+    """The last `points` samples of each movable, 40 bytes each; a movable without traffic takes no room."""
 
     def __init__(self, points: int) -> None:
         self._points, self._count = points, 0

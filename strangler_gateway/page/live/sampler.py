@@ -8,6 +8,7 @@ from strangler_gateway.page.live.history import ALL, Ring, Sample, percentile
 from strangler_gateway.table.routes import RouteTable
 from strangler_gateway.telemetry.histogram import SECONDS
 from strangler_gateway.telemetry.stats import RouteStats, Stats
+from strangler_gateway.telemetry.user_sketch import Users, united
 
 FINE_S, FINE_POINTS = 2.0, 300
 LONG_S, LONG_POINTS = 120.0, 720
@@ -36,16 +37,20 @@ class _Sum:
     def __init__(self) -> None:
         self.counts = [0, 0, 0, 0]
         self.slow: tuple[Bins, Bins] = {}, {}
+        self.users: tuple[list[Users], list[Users]] = [], []
 
-    def add(self, counts: Sequence[int], slow: tuple[Bins, Bins]) -> None:
+    def add(self, one: RouteStats, counts: Sequence[int], slow: tuple[Bins, Bins]) -> None:
         self.counts = [one + more for one, more in zip(self.counts, counts, strict=True)]
+        self.users[0].extend(filter(None, (one.users_legacy, one.users_extracted)))
+        self.users[1].extend(filter(None, (one.users_extracted,)))
         for mine, grown in zip(self.slow, slow, strict=True):
             for at, count in grown.items():
                 mine[at] = mine.get(at, 0) + count
 
     @property
     def sample(self) -> Sample:
-        return Sample(*self.counts, *(percentile(each, SECONDS, part) for each in self.slow for part in (0.5, 0.95)))
+        durations = [percentile(each, SECONDS, part) for each in self.slow for part in (0.5, 0.95)]
+        return Sample._make((*self.counts, *durations, united(self.users[1]), united(self.users[0])))
 
 
 class _Interval:
@@ -66,7 +71,7 @@ class _Interval:
                 counts = [max(0, now - then) for then, now in zip(before.counts, here.counts, strict=True)]
                 slow = _grown(before.slow_legacy, here.slow_legacy), _grown(before.slow_new, here.slow_new)
                 for name in (ALL, route.movable.name):
-                    sums.setdefault(name, _Sum()).add(counts, slow)
+                    sums.setdefault(name, _Sum()).add(one, counts, slow)
         if seen and ends > self.began:
             self.ring.add(at, ends - self.began, {name: one.sample for name, one in sums.items()})
             self.ring.keep(table.movables)
@@ -94,8 +99,10 @@ class Sampler:
         self._take(self._fine)
         self._take(self._long)
         while True:
-            since = self._clock() - self._watched
-            await asyncio.sleep(FINE_S if since < WATCHED_FOR_S else UNWATCHED_S)
+            await asyncio.sleep(FINE_S)
+            now = self._clock()
+            if now - self._watched > WATCHED_FOR_S and now - self._fine.began < UNWATCHED_S:
+                continue
             await self._migration.refresh()
             self._take(self._fine)
             if self._clock() - self._long.began >= LONG_S:

@@ -12,6 +12,7 @@ COLUMNS: Mapping[str, Callable[[Sample, float], float | None]] = {
     "legacy_per_s": lambda one, seconds: round(one.legacy / seconds, 3),
     "new_per_s": lambda one, seconds: round(one.new / seconds, 3),
     "new_part": lambda one, seconds: _part(one.new, one.new + one.legacy),
+    "users_part": lambda one, seconds: _part(one.users_new, one.users),
     "failed_legacy": lambda one, seconds: _part(one.failed_legacy, one.legacy),
     "failed_new": lambda one, seconds: _part(one.failed_new, one.new),
     "p50_legacy_s": lambda one, seconds: known(one.p50_legacy),

@@ -8,6 +8,7 @@ from strangler_gateway.migration.journal.journal_entry import iso
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.page import texts
 from strangler_gateway.page.live.history import ALL, Ring
+from strangler_gateway.page.views import pace
 from strangler_gateway.table.position import place, position_of
 from strangler_gateway.table.routes import MigrationState, Movable, Route, RouteTable
 from strangler_gateway.telemetry.stats import Stats
@@ -16,6 +17,7 @@ View = dict[str, Any]
 NOW_S = 10.0
 """Requests per second are those of the last ten seconds."""
 MAX_SHAPES = 10
+MAX_ENTRIES = 5_000
 
 
 def overview(migration: Migration, stats: Stats, recent: Ring, gateways: Mapping[str, Any]) -> View:
@@ -32,6 +34,13 @@ def overview(migration: Migration, stats: Stats, recent: Ring, gateways: Mapping
         "gateways": gateways,
         "digest": table.digest,
     }
+
+
+def pace_of(migration: Migration, totals: Mapping[str, Any], now: float) -> View:
+    """How fast groups were extracted lately, and what that says about the rest."""
+    moved = pace.extracted_at(migration.log(MAX_ENTRIES))
+    here = [at for name, at in moved.items() if name in migration.served.movables]
+    return pace.pace(here, totals["groups"] - totals["extracted"], now)
 
 
 def by_movable(table: RouteTable) -> Mapping[str, Sequence[Route]]:
