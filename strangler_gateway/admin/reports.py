@@ -66,7 +66,7 @@ class Reports:
     def explain(self, method: str, path: str, user: str | None) -> View:
         """Where a request would go."""
         one = explain(Matcher(self._migration.served), method, path, user)
-        return views.explanation(one) | views.upstream_of(one, self._parts.bulkheads())
+        return views.explanation(one) | views.upstream_of(one, self._parts.bulkheads(), self._parts.instances())
 
     def _limits(self) -> View:
         return {"limits": views.limits(self._parts.limits()), "serialize": {"problem": self._parts.turns()}}

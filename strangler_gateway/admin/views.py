@@ -129,10 +129,13 @@ def with_bulkheads(found: View, bulkheads: Sequence[BulkheadStatus]) -> View:
     return {"services": [one | {"bulkhead": known.get(one["name"])} for one in found["services"]]}
 
 
-def upstream_of(one: Explanation, bulkheads: Sequence[BulkheadStatus]) -> View:
-    """The same of the service that a request would go to."""
+def upstream_of(one: Explanation, bulkheads: Sequence[BulkheadStatus], instances: Sequence[InstanceStatus]) -> View:
+    """The same of the service that a request would go to, and its instances."""
     name = one.service.name if one.service else None
-    return {"bulkhead": next((each.view() for each in bulkheads if each.service == name), None)}
+    return {
+        "bulkhead": next((each.view() for each in bulkheads if each.service == name), None),
+        "instances": [each.view() for each in instances if each.service == name],
+    }
 
 
 def _service(one: ServiceReadiness, table: RouteTable, reports: Mapping[str, DiscoveryReport]) -> View:

@@ -2,7 +2,7 @@
 
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 from urllib.parse import quote
@@ -65,7 +65,10 @@ def _sentence(method: str, path: str, user: str | None, answer: Answer) -> str:
         lines.append(f"user {user} is in bucket {answer['bucket']} of 10000")
     if answer["limit"]:
         lines.append(f"limited to {answer['limit']}")
+    lines += _instances(answer.get("instances") or ())
     bulkhead = answer.get("bulkhead")
+    if bulkhead:
+        lines.append(_places(end, bulkhead))
     if bulkhead and bulkhead["breaker"]["state"] in ("open", "half-open"):
         lines.append(f"the breaker of {end} is {bulkhead['breaker']['state']}: {bulkhead['breaker']['seen']}")
         if answer["side"] == "extracted" and answer["state"] == "canary":
@@ -74,6 +77,23 @@ def _sentence(method: str, path: str, user: str | None, answer: Answer) -> str:
         lines.append("the service is called too, after the answer has gone, and the answers are compared")
     lines += [_call(call) for call in answer["calls"]]
     return "\n".join([*lines, *filter(None, [answer["note"]])])
+
+
+def _instances(known: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Of a service that has several: those that may be asked, and those that are left out."""
+    if len(known) < 2:
+        return []
+    asked = ", ".join(one["instance"] for one in known if not one["left_out"])
+    left_out = ", ".join(f"{one['instance']} ({one['state']})" for one in known if one["left_out"])
+    return [f"instances that may be asked: {asked or 'none is well'}"] + ([f"left out: {left_out}"] if left_out else [])
+
+
+def _places(name: str, bulkhead: Mapping[str, Any]) -> str:
+    requests, queue = bulkhead["requests"], bulkhead["queue"]
+    used = (
+        f"{requests['under_way']} of {requests['places']} requests under way, {queue['waiting']} of {queue['max']} wait"
+    )
+    return f"{name} has {used}; its breaker is {bulkhead['breaker']['state']}"
 
 
 def _call(call: Mapping[str, Any]) -> str:

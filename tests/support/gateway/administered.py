@@ -20,6 +20,7 @@ from strangler_gateway.plans.plans import Plans
 from strangler_gateway.recording.record import Recorder
 from strangler_gateway.settings import Settings
 from strangler_gateway.telemetry.bulkheads import BulkheadStatus
+from strangler_gateway.telemetry.instances import InstanceStatus
 from strangler_gateway.upstream.discovery import DiscoveredServices
 from tests.support.gateway.migrating import World
 from tests.support.gateway.planned import Driven
@@ -45,6 +46,7 @@ def shown(
     is_ready: bool = True,
     limits: Callable[[], LimiterStatus] = lambda: ALONE,
     bulkheads: Callable[[], Sequence[BulkheadStatus]] = list,
+    instances: Callable[[], Sequence[InstanceStatus]] = list,
     plans: Plans | None = None,
 ) -> AdminParts:
     """As much of a gateway as the admin API shows."""
@@ -57,7 +59,7 @@ def shown(
         Recorder(),
         lambda: is_ready,
         limits,
-        list,
+        instances,
         discovered,
         bulkheads=bulkheads,
         plans=plans,
@@ -69,12 +71,13 @@ def settings(**given: Any) -> Settings:
 
 
 class AdminServer:
-    """The admin API on a free port; `world`, `limits` and `bulkheads` may be changed meanwhile."""
+    """The admin API on a free port; `world`, `limits`, `bulkheads` and `instances` may be changed meanwhile."""
 
     def __init__(self, folder: Path, **given: Any) -> None:
         self.world = World(folder)
         self.limits = ALONE
         self.bulkheads: list[BulkheadStatus] = []
+        self.instances: list[InstanceStatus] = []
         self.later_s = 0.0
         """How much the page's clock is ahead."""
         self._given = given
@@ -104,6 +107,7 @@ class AdminServer:
             settings(**self._given),
             limits=lambda: self.limits,
             bulkheads=lambda: self.bulkheads,
+            instances=lambda: self.instances,
             plans=Driven(self.world, self.migration).plans,
         )
         self.keys = parts.keys.jwks()

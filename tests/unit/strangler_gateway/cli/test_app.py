@@ -25,6 +25,7 @@ from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.shadow.examples import Example
 from strangler_gateway.shadow.json_compare import Difference
 from strangler_gateway.telemetry.bulkheads import BulkheadStatus
+from strangler_gateway.telemetry.instances import InstanceStatus
 from tests.support.gateway.administered import OPERATOR, READER, AdminServer
 from tests.support.gateway.aggregating import AGGREGATE
 from tests.support.gateway.migrating import ROUTES
@@ -270,8 +271,23 @@ def test_services_and_explain_tell_what_a_breaker_saw_and_how_many_requests_ther
     ok("flip", "items", "--to", "canary", "--share", "100", "--why", "w", "--force")
     lines = ok("explain", "GET", "/item/1", "--user", "u").splitlines()
     assert f"the breaker of items is open: {seen}" in lines
+    assert "items has 3 of 200 requests under way, 2 of 1000 wait; its breaker is open" in lines
     assert "meanwhile safe requests go to the legacy side, and all others get 503" in lines
-    assert "breaker" not in ok("explain", "GET", "/elsewhere")
+    assert "monolith has 1 of 1000 requests under way, 0 of 10000 wait; its breaker is off" in ok(
+        "explain", "GET", "/elsewhere"
+    )
+
+
+def test_explain_tells_which_instances_may_be_asked(server: AdminServer) -> None:
+    server.instances = [
+        InstanceStatus("monolith", "a:1"),
+        InstanceStatus("monolith", "b:1", "failing"),
+        InstanceStatus("items", "c:1"),
+    ]
+    lines = ok("explain", "GET", "/elsewhere").splitlines()
+    assert lines[3:5] == ["instances that may be asked: a:1", "left out: b:1 (failing)"]
+    shown = said("explain", "GET", "/elsewhere")["instances"]
+    assert [(one["instance"], one["left_out"]) for one in shown] == [("a:1", False), ("b:1", True)]
 
 
 def test_log_tells_who_moved_what_and_why(server: AdminServer) -> None:
