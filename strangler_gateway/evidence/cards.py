@@ -91,7 +91,10 @@ class Cards:
         """Adds what ended within these seconds, and judges. The windows must have it already."""
         self.hard.add(tick, expected, hard(rules, expected), seconds, rules.per_second)
         self.soft.add(tick, expected, min(expected + rules.above, _SURE), seconds, rules.per_second)
-        advice, card = max(((judged(card, rules), card) for card in (self.hard, self.soft)), key=_strength)
+        first, second = (self.hard, self.soft) if self.hard.score >= self.soft.score else (self.soft, self.hard)
+        advice, card = judged(first, rules), first
+        if advice is Advice.PROBE and judged(second, rules) is Advice.ROLLBACK:
+            advice, card = Advice.ROLLBACK, second
         return Judgement(advice, card.score, expected, card.seen, card.seconds)
 
     @property
@@ -127,11 +130,3 @@ def judged(card: Card, rules: BreachRules) -> Advice:
 def added(one: Row, other: Row) -> Row:
     """The sum."""
     return one[0] + other[0], one[1] + other[1], one[2] + other[2], one[3] + other[3]
-
-
-def _strength(one: tuple[Advice, Card]) -> tuple[int, float]:
-    advice, card = one
-    return _STRENGTHS.index(advice), card.score
-
-
-_STRENGTHS = tuple(Advice)

@@ -108,10 +108,14 @@ class GroupCards:
 def _strongest(together: Judgement, alone: Mapping[str, Judgement]) -> GroupJudgement:
     """That of all routes together, unless one route alone says more."""
     worst = tuple(sorted(((route, one.seen) for route, one in alone.items() if one.seen[0]), key=_by_failures))
-    route, found = max(alone.items(), key=lambda one: (_rank(one[1].advice), one[1].score), default=("", together))
-    if _rank(found.advice) > _rank(together.advice):
+    route, found = max(alone.items(), key=_strength, default=("", together))
+    if _RANKS[found.advice] > _RANKS[together.advice]:
         return GroupJudgement(found.advice, route, found, worst)
     return GroupJudgement(together.advice, None, together, worst)
+
+
+def _strength(one: tuple[str, Judgement]) -> tuple[int, float]:
+    return _RANKS[one[1].advice], one[1].score
 
 
 def _by_failures(one: tuple[str, Row]) -> tuple[int, int]:
@@ -119,5 +123,4 @@ def _by_failures(one: tuple[str, Row]) -> tuple[int, int]:
     return -failed_new, new
 
 
-def _rank(advice: Advice) -> int:
-    return list(Advice).index(advice)
+_RANKS = {advice: rank for rank, advice in enumerate(Advice)}

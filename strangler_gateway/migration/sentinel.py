@@ -31,7 +31,7 @@ _ODD = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
 
 
 class WatchedGroup(NamedTuple):
-    """A movable in canary or extracted."""
+    """A movable in canary or extracted that has a plan: without one nothing is automatic."""
 
     routes: Sequence[str]
     """Those that have a new end."""
@@ -42,12 +42,13 @@ _WATCHED = (MigrationState.CANARY, MigrationState.EXTRACTED)
 
 
 def watched(table: RouteTable) -> dict[str, WatchedGroup]:
-    """Movables in canary or extracted that have a route with a new end."""
+    """Movables in canary or extracted with a plan and a route that has a new end."""
     found: dict[str, WatchedGroup] = {}
     for route in table.routes:
-        if route.movable.state in _WATCHED and route.has_new_end:
-            known = found.setdefault(route.movable.name, WatchedGroup([], route.movable.gate.breach))
-            found[route.movable.name] = known._replace(routes=[*known.routes, route.id])
+        unit = route.movable
+        if unit.state in _WATCHED and unit.plan is not None and route.has_new_end:
+            known = found.setdefault(unit.name, WatchedGroup([], unit.gate.breach))
+            found[unit.name] = known._replace(routes=[*known.routes, route.id])
     return found
 
 
@@ -79,7 +80,7 @@ class OwnFailures:
 
 
 class Sentinel:
-    """`watched`: by name, every movable in canary or extracted."""
+    """`watched`: by name, every movable that is judged."""
 
     def __init__(self, source: FailureSource, watched: Callable[[], Mapping[str, WatchedGroup]]) -> None:
         self._source, self.watched = source, watched

@@ -323,12 +323,15 @@ def count_extracted(steps: Mapping[str, StepCounts], exchange: Exchange, bad: bo
         return
     counts = step.routes.get(route.id) or step.of(route.id)
     first = counts.first_new
-    if (bad or first.users) and (user := _user(exchange)) in first.users:
-        return
+    if (bad or first.users) and route.movable.plan is not None:  # else nobody judges
+        user = _user(exchange)
+        if user in first.users:
+            return
+        if bad:
+            first.fail(user)
     counts.new += 1
     if bad:
         counts.failed_new += 1
-        first.fail(user)
         step.example = _example(exchange, wall())
 
 

@@ -10,7 +10,8 @@ from strangler_gateway.exchange.decision import SHARE_IN, STATE_EXTRACTED, Decis
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.head_memory import HeadMemory
 from strangler_gateway.http.request_head import parse_request
-from strangler_gateway.migration.sentinel import OwnFailures, Sentinel, WatchedGroup
+from strangler_gateway.migration.sentinel import OwnFailures, Sentinel, WatchedGroup, watched
+from strangler_gateway.table.plan_rules import PlanRules
 from strangler_gateway.table.routes import MigrationState, Movable, Route, RouteTable, Service
 from strangler_gateway.telemetry.first_failures import FirstFailures
 from strangler_gateway.telemetry.stats import Stats
@@ -25,24 +26,28 @@ class SimulatedGateway:
     """One gateway with one group in canary or extracted; `routes` are names."""
 
     def __init__(
-        self, routes: Sequence[str] = ("read",), state: MigrationState = MigrationState.CANARY, share: int = 1000
+        self,
+        routes: Sequence[str] = ("read",),
+        state: MigrationState = MigrationState.CANARY,
+        share: int = 1000,
+        plan: PlanRules | None = PlanRules(()),  # noqa: B008  # immutable
     ) -> None:
         self.stats = Stats(lambda: 0.0)
-        self.names, self.state = routes, state
+        self.names, self.state, self.plan = routes, state, plan
         self.left = False
         """The group has gone back to legacy."""
         self.share(share)
 
     def share(self, share: int) -> None:
         """Moves to this share."""
-        self.unit = Movable(UNIT, "group", self.state, share)
+        self.unit = Movable(UNIT, "group", self.state, share, plan=self.plan)
         self.routes = [Route(name, f"/{name}", None, self.unit, SERVICE, SERVICE) for name in self.names]
         self.table = RouteTable("d", tuple(self.routes), {"m": SERVICE}, {UNIT: self.unit})
         self.stats.begin_step(UNIT, 0.0, share, self.names)
 
     def watched(self) -> dict[str, WatchedGroup]:
         """For a sentinel."""
-        return {} if self.left else {UNIT: WatchedGroup([one.id for one in self.routes], self.unit.gate.breach)}
+        return {} if self.left else watched(self.table)
 
     def request(
         self, user: int, decision: Decision = SHARE_IN, status: int = 200, route: int = 0, peer: str = "192.0.2.1"

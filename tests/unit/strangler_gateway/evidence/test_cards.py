@@ -95,6 +95,15 @@ def test_one_route_that_breaks_in_a_busy_group_is_named() -> None:
     assert cards.calm() == ["read"]
 
 
+def test_users_count_again_on_a_route_once_it_and_the_group_are_at_zero() -> None:
+    cards = GroupCards()
+    cards.tick({"read": (0, 3, 0, 30), "buy": (2, 2, 0, 9)}, 1.0)
+    assert cards.calm() == []
+    for _ in range(200):
+        cards.tick({"read": (0, 3, 0, 30), "buy": (0, 0, 0, 9)}, 1.0)
+    assert cards.calm() == ["read"]
+
+
 def test_a_shared_outage_that_only_the_group_shows_excuses_a_route() -> None:
     """Essential, says gates.md: the route itself has no request on legacy in these seconds."""
     cards = GroupCards()

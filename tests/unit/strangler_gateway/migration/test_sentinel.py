@@ -1,15 +1,18 @@
 """The judge of rule 2: what it watches, what it keeps over a change of share and over a restart."""
 
 import json
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from strangler_gateway.evidence.cards import Advice
 from strangler_gateway.evidence.snapshot import RuleVerdict
-from strangler_gateway.exchange.decision import SHARE_IN, SHARE_OUT
+from strangler_gateway.exchange.decision import SHARE_IN, SHARE_OUT, STATE_EXTRACTED
 from strangler_gateway.migration.sentinel import sentinel_file
+from strangler_gateway.table.plan_rules import PlanRules
 from strangler_gateway.table.position import LEGACY
+from strangler_gateway.table.routes import MigrationState
 from tests.support.gateway.migrating import SHADOW, World, canary
 from tests.support.gateway.simulated_traffic import UNIT, SimulatedGateway, Watched
 
@@ -39,6 +42,29 @@ def test_a_group_that_comes_back_begins_anew() -> None:
     watched.gateway.left = False
     watched.tick()
     assert failing(watched, range(10, 11)) is Advice.OK
+
+
+def test_a_user_who_has_failed_counts_again_once_the_score_is_zero() -> None:
+    watched, users = Watched(SimulatedGateway()), count(1)
+    failing(watched, range(10**6, 10**6 + 1))
+    while watched.sentinel.judgements[UNIT].found.score:
+        watched.gateway.request(next(users), SHARE_IN)
+        watched.gateway.request(10**6, SHARE_IN, 500)
+        watched.tick()
+    watched.tick()
+    watched.gateway.request(10**6, SHARE_IN, 500)
+    assert watched.tick().found.seen == (1, 1, 0, 0)
+
+
+def test_in_extracted_a_user_who_has_failed_is_left_out_and_nobody_is_known_without_a_plan() -> None:
+    for plan, requests in ((PlanRules(()), 2), (None, 12)):
+        gateway = SimulatedGateway(state=MigrationState.EXTRACTED, share=0, plan=plan)
+        gateway.request(0, STATE_EXTRACTED, 500, peer="192.0.2.9")
+        for _ in range(10):
+            gateway.request(0, STATE_EXTRACTED, peer="192.0.2.9")
+        gateway.request(0, STATE_EXTRACTED, peer="192.0.2.10")
+        [requests_told, _, users] = gateway.stats.steps[UNIT].of("read").first_failures()[0]
+        assert (requests_told, len(users), len(gateway.watched())) == (requests, plan is not None, plan is not None)
 
 
 def test_counters_that_begin_anew_are_no_failure() -> None:
@@ -82,6 +108,7 @@ def test_a_file_that_cannot_be_used_is_told_and_left(tmp_path: Path, saved: str)
 
 async def test_a_gateway_judges_what_is_in_canary_by_its_own_counters(tmp_path: Path) -> None:
     world = World(tmp_path)
+    world.edit("gate: {min: 10}", "gate: {min: 10}, plan: {steps: [canary 10%, extracted]}")
     controller = await world.started()
     assert await controller.sentinel.look(1.0) == {}
     for position in (SHADOW, canary(10)):
