@@ -27,11 +27,18 @@ class Door:
 
     def reads(self, handler: Reads) -> Endpoint:
         """For readers and operators; others log in first."""
+        return self._guarded(handler, use=True)
+
+    def follows(self, handler: Reads) -> Endpoint:
+        """The same for what an open page asks by itself: that does not keep a log-in from ending."""
+        return self._guarded(handler, use=False)
+
+    def _guarded(self, handler: Reads, *, use: bool) -> Endpoint:
 
         async def guarded(request: Request) -> Response:
             visitor: Visitor | None = None
             try:
-                visitor = self._visitors.of(request)
+                visitor = self._visitors.of(request, use=use)
                 return await handler(request, visitor) if visitor is not None else self._log_in(request)
             except AdminRefusal as exc:
                 return self._refused(request, visitor, exc)

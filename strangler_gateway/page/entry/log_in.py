@@ -1,5 +1,6 @@
 """Logs in with a credential of the admin API, and out."""
 
+import logging
 from collections.abc import Callable
 from math import ceil
 
@@ -12,6 +13,8 @@ from strangler_gateway.page.entry.forms import check_origin, fields
 from strangler_gateway.page.entry.visitor import Visitors
 from strangler_gateway.page.entry.wrong_credentials import WrongCredentials
 from strangler_gateway.page.render import NEVER_STORED
+
+log = logging.getLogger(__name__)
 
 MAX_NAME = 60
 
@@ -47,11 +50,13 @@ class LogIn:
             return self._form(request, target, str(exc), exc.status)
         if holder is None:
             self._attempts.failed(address(request))
+            log.warning("somebody at %s has given an unknown credential to the page", address(request))
             return self._form(request, target, "this credential is unknown", 403)
         self._visitors.sessions.close(self._visitors.key(request))
         response = RedirectResponse(target, 303, NEVER_STORED)
         key = self._visitors.sessions.open(holder, first(given, "name")[:MAX_NAME])
         self._visitors.remember(request, response, key)
+        log.info("%s at %s has logged in to the page, as %s", holder.name, address(request), holder.role)
         return response
 
     async def leave(self, request: Request) -> Response:

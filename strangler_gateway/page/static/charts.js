@@ -38,7 +38,7 @@
       const range = this.figure.dataset.max ? [0, Number(this.figure.dataset.max)] : (_, __, top) => [0, top > 0 ? top * 1.08 : 1];
       this.plot = new uPlot({
         width: this.room.clientWidth, height: 180, tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), "Etc/UTC"), cursor: { y: false, points: { size: 6 } },
-        scales: { y: { range } }, axes: [{ ...axis(), space: 80, values: clock }, y],
+        scales: { x: { range: (_, low, high) => [Math.min(low, high - 30), high] }, y: { range } }, axes: [{ ...axis(), space: 80, values: clock }, y],
         series: [{ label: "UTC", value: (_, v) => v == null ? "–" : new Date(v * 1000).toISOString().slice(11, 19) }, ...this.series.map((one) => ({
           label: one.label, stroke: color(one.color), width: 1.75, dash: one.dash, spanGaps: false, points: { show: false }, value: (_, v) => show(v),
         }))],
