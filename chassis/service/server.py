@@ -1,10 +1,12 @@
 """Runs the web application of a service with uvicorn, until a signal ends it."""
 
+import asyncio
 import gc
 import signal
 import socket
 import sys
 from collections.abc import Callable
+from time import monotonic
 
 import structlog
 import uvicorn
@@ -18,6 +20,8 @@ log = structlog.get_logger("chassis.service.server")
 
 KEEP_ALIVE_S = 120
 """Longer than the gateway keeps an idle connection. Otherwise the gateway could write into a closing one."""
+_IDLE_S = 1.2
+"""At the end: the gateway sends no write on a connection that nobody has used for a second."""
 
 
 def serve(
@@ -71,7 +75,18 @@ def _listen(host: str, port: int) -> socket.socket:
 class _Protocol(HttpToolsProtocol):
     """Passes to the application the request target as sent (ASGI drops a question mark at its end), and is_gone."""
 
+    used_at = 0.0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # as in uvicorn
+        self.used_at = monotonic()
+        super().connection_made(transport)
+
+    def on_response_complete(self) -> None:
+        self.used_at = monotonic()
+        super().on_response_complete()
+
     def on_headers_complete(self) -> None:
+        self.used_at = monotonic()
         self.scope["state"]["target"] = self.url
         self.scope["state"]["is_gone"] = self.transport.is_closing
         super().on_headers_complete()
@@ -84,7 +99,25 @@ class _ServiceServer(uvicorn.Server):
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._on_stop()
+        await self._leave(sockets or [])
         await super().shutdown(sockets)
+
+    async def _leave(self, sockets: list[socket.socket]) -> None:
+        """Takes no connection more; each answer says that its connection ends; idle ones end when nobody uses them.
+
+        A write that is sent on a connection at the moment when it is closed would be lost.
+        """
+        for server in self.servers:
+            server.close()
+        for listener in sockets:
+            listener.close()
+        state, until = self.server_state, monotonic() + 2 * _IDLE_S
+        state.default_headers = [*state.default_headers, (b"connection", b"close")]
+        while state.connections and monotonic() < until and not self.force_exit:
+            for connection in list(state.connections):
+                if isinstance(connection, _Protocol) and monotonic() - connection.used_at > _IDLE_S:
+                    connection.shutdown()
+            await asyncio.sleep(0.02)
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         await super().startup(sockets)

@@ -44,6 +44,8 @@ class Answer(NamedTuple):
 class World:
     """The gateway, and the instances that its file names."""
 
+    path = "/home"
+
     def __init__(self, folder: Path, start: Start, count: int) -> None:
         self.folder, self.file = folder, folder / "routes.yaml"
         self.instances = [self.instance(number) for number in range(count)]
@@ -97,7 +99,7 @@ class World:
         while not over.is_set():
             number += 1
             method, began = "GET" if number % 5 else "DELETE", time.monotonic()
-            connection.request(method, "/home")
+            connection.request(method, self.path)
             answer = connection.getresponse()
             said = answer.read().decode() if answer.status in (200, 500) else ""
             answer.read()
@@ -193,3 +195,29 @@ def test_instances_leave_and_come_without_a_failed_request(world: World) -> None
         world.answered(200)
     assert {answer.status for answer in world.answers} == {200}
     assert str(leaving.port) not in world.by_instance(before)
+
+
+class Services(World):
+    """Instances of a service of ours; it refuses a DELETE with 405, which is an answer, too."""
+
+    path = "/health/live"
+
+    def instance(self, number: int) -> Process:
+        environ = {"SERVICE_JWKS_URL": "http://127.0.0.1:1/jwks"}
+        module = ("examples.service.main", "--port", "0")
+        return Process(str(number), module, environ, self.folder / f"instance-{number}.log").start()
+
+
+def test_services_that_are_restarted_one_after_the_other_lose_no_request(tmp_path: Path, start: Start) -> None:
+    world = Services(tmp_path, start, 3)
+    with world.load():
+        for one in world.instances[:2]:
+            world.answered(200)
+            one.stop()
+            world.answered(100)
+            one.module = (*one.module[:2], str(one.port))
+            one.start()
+            until(lambda one=one: world.state(one) in ("in", "slow_start"), "it is asked again")  # type: ignore[misc]
+    for one in world.instances:
+        one.kill()
+    assert (set(world.statuses("GET")), set(world.statuses("DELETE"))) == ({200}, {405})
