@@ -50,4 +50,4 @@ def _pairs(numbers: Mapping[str, Any]) -> Iterator[str]:
 def _named(one: Mapping[str, Any]) -> str:
     """`item-read DELETE, which legacy was asked for at …`."""
     what = " ".join(str(one[name]) for name in ("route", "method", "status", "role") if name in one)
-    return f"{what}, last on legacy {moment(one['last_legacy_at'])}"
+    return f"{what}, last on legacy {one['last_legacy']}"

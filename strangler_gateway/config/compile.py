@@ -149,6 +149,7 @@ def _gate(entry: GateEntry, *, latency_required: bool) -> r.GateRules:
         latency_slack_s=entry.latency_slack,
         latency_skip_s=entry.latency_skip,
         latency_window_s=entry.latency_window,
+        exercised_days=entry.exercised_days,
         latency_required=latency_required,
         breach=_breach(entry.breach),
     )

@@ -113,6 +113,7 @@ class GateEntry(StrictModel):
     latency_slack: t.DurationOrNone = 0.001
     latency_skip: t.DurationOrNone = 300.0
     latency_window: t.Duration = 1800.0
+    exercised_days: t.Count = 7
     breach: BreachEntry = BreachEntry()
 
 

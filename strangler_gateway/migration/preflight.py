@@ -123,6 +123,7 @@ def _gate(
             different=one.different,
             moved=one.moved,
             accept=accept[one.id],
+            exercised=(stats.route(one.id).exercised_legacy, stats.route(one.id).exercised_extracted),
         )
         for one in routes
         if one.new_end

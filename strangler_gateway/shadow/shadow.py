@@ -100,6 +100,7 @@ class Shadow:
             began = self._now()
             answers = primary, await self._calls.extracted(exchange)
             took = self._now() - began
+            self._stats.shadowed(exchange, answers[1].status)
             await self._judge(exchange, answers)
             if primary.status == answers[1].status:
                 self._stats.pair(exchange.route, (seconds, took), _sizes(*answers))

@@ -192,6 +192,8 @@ class GateRules:
     """So much of each step does not count: caches and connections are cold."""
     latency_window_s: float = field(default=1800.0, metadata=_ADDED)
     """Later answers than these count alone, where they are enough."""
+    exercised_days: int = field(default=7, metadata=_ADDED)
+    """What legacy was asked for within so many days, the new side should have been asked for, too."""
     latency_required: bool = field(default=False, metadata=_ADDED)
     """A plan waits for the verdict about durations and sizes. Else only a bad one keeps it back."""
     breach: BreachRules = field(default=BreachRules(), metadata=_ADDED)

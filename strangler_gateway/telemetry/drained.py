@@ -18,6 +18,7 @@ _SIDES = ("legacy", "extracted")
 
 def drain(stats: Stats) -> dict[str, Any]:
     """What was counted since the last call; empty if nothing was."""
+    stats.tick()
     said: dict[str, Any] = {
         "routes": {name: row for name, one in stats.by_route.items() if (row := _drain_route(one))},
         "undeclared": dict(stats.undeclared),
@@ -90,6 +91,12 @@ def _drain_route(one: RouteStats) -> dict[str, Any]:
             statuses.clear()
             durations[:] = [0] * len(durations)
             setattr(one, f"seconds_{side}", 0.0)
+    exercised = (one.exercised_legacy, one.exercised_extracted)
+    if any(each.answers for each in exercised):
+        row["exercised"] = [each.snapshot() for each in exercised]
+        for each in exercised:
+            each.answers.clear()
+            each.roles.clear()
     row["last_legacy_at"], one.last_legacy_at = one.last_legacy_at, 0.0
     return {name: value for name, value in row.items() if value}
 
@@ -100,6 +107,7 @@ def _add_route(one: RouteStats, row: Delta) -> None:
             continue  # of another version
         setattr(one, name, getattr(one, name) + int(count))
     one.last_legacy_at = max(one.last_legacy_at, float(row.get("last_legacy_at", 0.0)))
+    one.exercise(row.get("exercised", ()))
     for side in _SIDES:
         statuses = getattr(one, f"statuses_{side}")
         for status, count in row.get(f"statuses_{side}", ()):

@@ -11,6 +11,7 @@ from strangler_gateway.exchange.decision import STATE_EXTRACTED
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.table.routes import MigrationState, Route, Side
 from strangler_gateway.telemetry import step_counts
+from strangler_gateway.telemetry.exercised import DAY_S, Exercised
 from strangler_gateway.telemetry.histogram import SECONDS, ratio
 from strangler_gateway.telemetry.publish_stats import Published
 from strangler_gateway.telemetry.runs import CountedRun, ended, following, run_from_json
@@ -56,6 +57,8 @@ class RouteStats:
         *COUNTERS,
         "durations_extracted",
         "durations_legacy",
+        "exercised_extracted",
+        "exercised_legacy",
         "last_legacy_at",
         "seconds_extracted",
         "seconds_legacy",
@@ -100,12 +103,14 @@ class RouteStats:
         self.durations_extracted = [0] * (len(SECONDS) + 1)
         self.statuses_legacy: dict[int, int] = {}
         self.statuses_extracted: dict[int, int] = {}
+        self.exercised_legacy, self.exercised_extracted = Exercised(), Exercised()
         self.users_legacy: Users | None = None
         self.users_extracted: Users | None = None
 
     def snapshot(self) -> dict[str, Any]:
         """Counters as JSON-able values (durations are of this process alone)."""
-        return {name: getattr(self, name) for name in (*COUNTERS, "last_legacy_at")}
+        exercised = [self.exercised_legacy.snapshot(), self.exercised_extracted.snapshot()]
+        return {**{name: getattr(self, name) for name in (*COUNTERS, "last_legacy_at")}, "exercised": exercised}
 
     def restore(self, saved: dict[str, Any]) -> None:
         """Continues from a snapshot; unknown or odd entries are left out."""
@@ -115,6 +120,13 @@ class RouteStats:
                 setattr(self, name, value)
         at = saved.get("last_legacy_at")
         self.last_legacy_at = float(at) if isinstance(at, int | float) else 0.0
+        with contextlib.suppress(TypeError, ValueError, AttributeError):
+            self.exercise(saved.get("exercised", ()))
+
+    def exercise(self, saved: Any) -> None:
+        """Adds what both sides were asked for, legacy's first. Raises TypeError, ValueError, AttributeError."""
+        for one, told in zip((self.exercised_legacy, self.exercised_extracted), saved, strict=False):
+            one.add(told)
 
     def compared(self) -> Compared:
         """Requests; answers that shadow compared, that differed, that failed, and whose data had moved."""
@@ -126,6 +138,7 @@ class RouteStats:
         for name in COUNTERS:
             setattr(self, name, getattr(self, name) + step_counts.number(saved[name]))
         self.last_legacy_at = max(self.last_legacy_at, float(saved["last_legacy_at"]))
+        self.exercise(saved.get("exercised", ()))
 
     def row(self) -> step_counts.Row:
         """All failures and requests of the new side (fail-overs are both), then of legacy."""
@@ -152,6 +165,7 @@ class Stats:
         self.refused = self.overloaded = 0
         """What never became a request."""
         self.wall = wall
+        self.day = int(wall() // DAY_S)
         self.since = self.started = wall()
         self.runs: list[CountedRun] = [CountedRun(self.started)]
         """The processes that counted since `since`, this one last."""
@@ -203,7 +217,7 @@ class Stats:
             stats.last_legacy_at = self.wall()
             stats.durations_legacy[duration] += 1
             stats.seconds_legacy += seconds
-            statuses, users = stats.statuses_legacy, stats.users_legacy
+            statuses, users, exercised = stats.statuses_legacy, stats.users_legacy, stats.exercised_legacy
         else:
             stats.extracted += 1
             if bad:
@@ -211,10 +225,11 @@ class Stats:
                 stats.errors_extracted += bad
             stats.durations_extracted[duration] += 1
             stats.seconds_extracted += seconds
-            statuses, users = stats.statuses_extracted, stats.users_extracted
+            statuses, users, exercised = stats.statuses_extracted, stats.users_extracted, stats.exercised_extracted
         if user:
             (users or _users(stats, decision.side)).add(self.hashed(user))
         statuses[status] = statuses.get(status, 0) + 1
+        exercised.saw(exchange.method, status, identity.roles if identity is not None else (), self.day)
         if exchange.called_by:
             stats.aggregated += 1
         if decision is STATE_EXTRACTED:
@@ -223,6 +238,15 @@ class Stats:
             step_counts.count(self.steps, exchange, bad, self.wall, duration)
         if route.undeclared:
             self.count_shape(path_shape(exchange.method, exchange.head.path))
+
+    def tick(self) -> None:
+        """Call it now and then: it may be another day."""
+        self.day = int(self.wall() // DAY_S)
+
+    def shadowed(self, exchange: Exchange, status: int) -> None:
+        """The new side was asked in shadow, too."""
+        roles = exchange.identity.roles if exchange.identity is not None else ()
+        self.route(exchange.route.id).exercised_extracted.saw(exchange.method, status, roles, self.day)
 
     def compared(self, route: Route, status: int, outcome: int, names: Sequence[str]) -> None:
         """Shadow has compared two answers. `status`: legacy's; `names`: of lasting differences."""

@@ -81,6 +81,7 @@ class Queries:
 
     def tick(self, seconds: float) -> None:
         """So much time has passed, for what counts only for a while."""
+        self.policy.stats.tick()
         for name, movable in self.served.table.movables.items():
             if name in self.policy.stats.steps:
                 rules = movable.gate

@@ -1,7 +1,7 @@
 """What the gate knows of a movable since its last move: verdict, counts by route, what was never asked."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache, partial
 
 from strangler_gateway.migration.gate.pool import Counts
@@ -18,6 +18,7 @@ from strangler_gateway.migration.gate.verdict import (
 )
 from strangler_gateway.table.position import Position
 from strangler_gateway.table.routes import GateRules, MigrationState
+from strangler_gateway.telemetry.exercised import Exercised
 from strangler_gateway.telemetry.step_counts import StepCounts
 from strangler_gateway.telemetry.step_parity import StepParity
 
@@ -42,6 +43,8 @@ class RouteSeen:
     moved: int = 0
     accept: frozenset[str] = frozenset()
     """Names of differences that do not count now."""
+    exercised: tuple[Exercised, Exercised] = field(default_factory=lambda: (Exercised(), Exercised()))
+    """Legacy's and the new side's."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +71,8 @@ class GateEvidence:
     differing_classes: Mapping[str, tuple[int, int]]
     """Routes and status classes that are clearly different by themselves: equal and different answers."""
     seen: StepParity
+    exercised: Mapping[str, tuple[Exercised, Exercised]]
+    """By route, what legacy and the new side were asked for."""
     accept: Mapping[str, frozenset[str]]
     """By route, names of differences that do not count now."""
     example: Mapping[str, object] | None
@@ -113,6 +118,7 @@ def gathered(
         differing_classes=classes,
         seen=step.parity,
         accept={one.id: one.accept for one in seen},
+        exercised={one.id: one.exercised for one in seen},
         example=step.example,
         per_second=_rate(canary, parity, step, seen, now, since_counted),
         timed=cache(partial(timed, position, step.timings, rules)),

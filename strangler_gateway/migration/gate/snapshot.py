@@ -10,6 +10,8 @@ from strangler_gateway.migration.gate.evidence import GateEvidence
 from strangler_gateway.migration.gate.shown import MAX_ROUTES, busiest, rounded, sides
 from strangler_gateway.migration.gate.verdict import ParityVerdict, Verdict
 from strangler_gateway.migration.states import RefusalCode
+from strangler_gateway.table.routes import MigrationState
+from strangler_gateway.telemetry.exercised import DAY_S, missing
 from strangler_gateway.telemetry.step_parity import RouteParity
 
 Said = dict[RefusalCode, str]
@@ -35,7 +37,7 @@ def snapshot(unit: str, known: GateEvidence, problems: Sequence[str] = ()) -> Sn
             _timing("size", known, known.timed().size, said.get("sizes")),
             _exercised(known, said),
         ),
-        tuple({"route": route, "last_legacy_at": iso(at)} for route, at in known.never_asked.items()),
+        unexercised(known),
         tuple(problems),
     )
 
@@ -136,12 +138,34 @@ def _compared(found: ParityVerdict) -> str:
     return f"{found.equal} of {seen} answers are equal" if seen else "shadow has compared nothing yet"
 
 
+def unexercised(known: GateEvidence) -> tuple[dict[str, str], ...]:
+    """What legacy was asked for within some days, and the new side was not; nothing in legacy, where nobody asks it."""
+    if known.position.state is MigrationState.LEGACY:
+        return ()
+    today = int(known.now // DAY_S)
+    found = [
+        {"route": route} | ({sort: name} if sort else {}) | {"last_legacy": _day(day)}
+        for route, (legacy, new) in known.exercised.items()
+        for sort, name, day in missing(legacy, new, today - known.rules.exercised_days)
+    ]
+    return tuple(found[:MAX_ROUTES])
+
+
+def _day(number: int) -> str:
+    return iso(number * DAY_S)[:10]
+
+
 def _exercised(known: GateEvidence, said: Said) -> RuleEvidence:
     if known.canary is None:
         return RuleEvidence("exercised", RuleVerdict.OFF, _off(known))
     verdict = RuleVerdict.WAIT if known.never_asked else RuleVerdict.PASS
+    less = len(unexercised(known))
     text = "the new side was asked for every route that legacy was asked for"
-    return RuleEvidence("exercised", verdict, said.get("never_asked", text), {"never_asked": len(known.never_asked)})
+    text += f"; {less} methods, status classes or roles are listed that it was not asked for" if less else ""
+    numbers = {"never_asked": len(known.never_asked), "unexercised": less}
+    return RuleEvidence(
+        "exercised", verdict, said.get("never_asked", text), numbers, {"days": known.rules.exercised_days}
+    )
 
 
 def _timing(

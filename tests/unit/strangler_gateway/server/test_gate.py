@@ -144,6 +144,8 @@ def test_a_service_that_answers_500_goes_no_step_forward(tmp_path: Path) -> None
         )
         known = json.loads(running.strangler("evidence", "shop", "--json")[1])
         assert (known["verdict"], known["share"], known["rules"][0]["verdict"]) == ("WORSE", 20.0, "WORSE")
+        [unexercised] = known["unexercised"]
+        assert (unexercised["route"], unexercised["status"]) == ("item", "2xx")
         running.edit("share: 20", "share: 100")
         code, told = running.strangler("reload")
         assert (code, "8 of 8 requests to the new side failed" in told) == (0, True), told

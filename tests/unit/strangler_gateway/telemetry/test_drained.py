@@ -39,6 +39,7 @@ def used(number: int) -> Stats:
     step.users_of_new().seen[number] = step.users_of_new().failed[number] = 1
     step.example = {"route": "r", "at": f"{number}"}
     step.timings.new("r", number, 10)
+    route.exercised_legacy.saw(b"GET", 200, (f"role {number}",), number)
     return stats
 
 
@@ -55,6 +56,7 @@ def seen(stats: Stats) -> dict[str, Any]:
         "published": [published.confirmed, published.failures, published.outcomes, published.confirm.counts],
         "replies": [published.reply.counts, published.reply.seconds],
         "step": [step.of("r").row(), step.users(), step.example],
+        "exercised": route.exercised_legacy.snapshot(),
         "timings": sum(step.timings.of("r").seconds_new),
     }
 
@@ -77,6 +79,7 @@ def test_two_processes_add_up_and_nothing_is_told_twice() -> None:
     assert (got["published"][1]["busy"], got["published"][2]["ok"], sum(got["published"][3])) == (2, 2, 2)
     assert (sum(got["replies"][0]), got["replies"][1]) == (2, 0.4)
     assert got["timings"] == 2
+    assert got["exercised"] == [[["GET", 2, 5]], [[["role 3"], 3], [["role 5"], 5]]]
     assert got["step"] == [(2, 8, 0, 0), (2, 2, 0, 0), {"route": "r", "at": "5"}]
 
 
