@@ -48,6 +48,7 @@ class Visit:
             page.fill("[name=name]", name)
             page.fill("[name=credential]", as_)
             page.click("main button")
+            page.wait_for_url(lambda url: "/ui/login" not in url)
         return page
 
     def _listen(self, message: ConsoleMessage) -> None:
