@@ -5,6 +5,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Literal
 
@@ -391,7 +392,8 @@ class RouteTable:
 
     def _sealed(self, rest: str) -> "RouteTable":
         """Digests keep the old name of movables, `units`, the last one by the alphabet: an upgrade changes none."""
-        text = f'{rest[:-1]},"units":{_json(_canonical(self.movables))}}}'
+        units = ",".join(f"{_json(name)}:{_movable_text(one)}" for name, one in sorted(self.movables.items()))
+        text = f'{rest[:-1]},"units":{{{units}}}}}'
         return replace(self, digest=hashlib.sha256(text.encode()).hexdigest()[:DIGEST_LENGTH], rest=rest)
 
 
@@ -401,6 +403,12 @@ _NOBODY_KNOWN: dict[str, object] = {"kind": "none", "plugin": None, "options": [
 
 def _json(value: object) -> str:
     return json.dumps(value, sort_keys=True, separators=(",", ":"))
+
+
+@lru_cache(maxsize=10_000)
+def _movable_text(movable: Movable) -> str:
+    """A move changes one movable, and a table may have hundreds."""
+    return _json(_canonical(movable))
 
 
 def _canonical(value: object) -> object:
