@@ -13,6 +13,8 @@ from hypothesis import strategies as st
 from chassis.auth.claims import NOBODY
 from strangler_gateway.exchange.decision import choose
 from strangler_gateway.table.bucket import bucket
+from strangler_gateway.table.plan_rules import PlanRules, parse_steps
+from strangler_gateway.table.position import Position, placed
 from strangler_gateway.table.routes import MigrationState, Side
 from tests.support.gateway.exchanges import ALICE, SHOP, decided, gateway_for, route
 
@@ -114,6 +116,45 @@ def test_an_unavailable_identity_leaves_to_the_monolith_what_it_still_owns(
 )
 def test_the_share_is_counted_in_basis_points(bucket_of_user: int | None, reason: str) -> None:
     assert choose(route(share=2_500), bucket_of_user).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("position", "kept_back", "bucket_of_user", "reason"),
+    [
+        (Position(MigrationState.EXTRACTED), 100, 9_899, "share_in"),
+        (Position(MigrationState.EXTRACTED), 100, 9_900, "share_out"),
+        (Position(MigrationState.EXTRACTED), 100, None, "state_extracted"),
+        (Position(MigrationState.EXTRACTED), 0, 9_999, "state_extracted"),
+        (Position(MigrationState.CANARY, 9_000), 5_000, 4_999, "share_in"),
+        (Position(MigrationState.CANARY, 9_000), 5_000, 5_000, "share_out"),
+        (Position(MigrationState.CANARY, 1_000), 5_000, 1_000, "share_out"),
+        (Position(MigrationState.RETIRED), 100, 9_999, "state_retired"),
+    ],
+)
+def test_users_who_are_kept_back_stay_on_legacy_and_nobody_is_added(
+    position: Position, kept_back: int, bucket_of_user: int | None, reason: str
+) -> None:
+    one = route(position.state, share=position.share)
+    kept = replace(one, movable=replace(one.movable, kept_back=kept_back))
+    assert choose(kept, bucket_of_user).reason == reason
+
+
+@pytest.mark.parametrize(
+    ("position", "probe", "kept_back"),
+    [
+        (Position(MigrationState.SHADOW), False, 0),
+        (Position(MigrationState.CANARY, 10_000), False, 0),
+        (Position(MigrationState.CANARY, 10_000), True, 5_000),
+        (Position(MigrationState.EXTRACTED), False, 200),
+        (Position(MigrationState.EXTRACTED), True, 5_000),
+        (Position(MigrationState.RETIRED), False, 0),
+    ],
+)
+def test_a_holdback_is_kept_in_extracted_and_half_of_the_users_in_a_probe(
+    position: Position, probe: bool, kept_back: int
+) -> None:
+    planned = replace(route().movable, plan=PlanRules(parse_steps(["shadow"]), holdback=200))
+    assert placed(planned, position, probe=probe).kept_back == kept_back
 
 
 def test_a_user_is_on_the_side_of_his_bucket_and_gets_no_cookie() -> None:
