@@ -101,14 +101,17 @@ async def test_without_the_lease_nothing_moves(driven: Driven, monkeypatch: pyte
 
 
 async def test_a_lease_that_was_lost_meanwhile_moves_nothing(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:
+    leases = set()
+
     async def refuses(group: str, record: object, index: object, driver: str | None = None) -> bool:
-        assert driver is not None
+        leases.add(driver)
         return False
 
     monkeypatch.setattr(driven.migration.replica.store, "cas", refuses)
     await driven.go_on(60)
     assert driven.position() == LEGACY
     assert driven.events == []
+    assert leases == {await driven.migration.lease()}
 
 
 async def test_a_change_between_judging_and_moving_wins(driven: Driven, monkeypatch: pytest.MonkeyPatch) -> None:

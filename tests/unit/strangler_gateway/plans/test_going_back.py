@@ -119,6 +119,19 @@ async def test_after_so_many_rollbacks_it_asks_for_a_person_instead(world: World
     assert "rolled_back" not in driven.events
 
 
+async def test_what_it_did_before_a_rollback_by_hand_counts_no_more(world: World) -> None:
+    driven = await at(world, canary(10))
+    await seconds(driven, 1, traffic(3, 3, 27))
+    await driven.migration.rollback(["items"], who="ada")
+    await driven.go_on(1)
+    await driven.migration.release("items", who="ada")
+    for step in (Position(EXTRACTED.state.SHADOW), canary(10)):
+        await driven.migration.flip("items", step, who="ada", why="fixed", force=True)
+    await seconds(driven, 3, traffic(0, 0, 9))
+    await seconds(driven, 3, traffic(1, 1, 9))
+    assert driven.position() == canary(10)
+
+
 async def test_a_paused_plan_still_goes_back(world: World) -> None:
     driven = await at(world, canary(10))
     await driven.plans.pause("items", Wish("ada", "ada"))
