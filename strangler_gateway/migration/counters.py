@@ -1,15 +1,25 @@
 """Keeps the counters over restarts."""
 
+import logging
 from pathlib import Path
 from typing import Any
 
 from strangler_gateway.migration.saved_file import SavedFile
 from strangler_gateway.telemetry.stats import Stats
 
+log = logging.getLogger(__name__)
+
 
 def counters_file(path: Path, stats: Stats) -> SavedFile:
     """The file `counters.json`."""
-    return SavedFile(path, stats.snapshot, lambda saved: stats.restore(_whole(saved)), "the counters start at zero")
+
+    def restore(saved: Any) -> None:
+        unread = stats.restore(_whole(saved))
+        if unread:
+            names = ", ".join(unread)
+            log.warning("%s is damaged: what the present step of %s has shown begins anew", path.name, names)
+
+    return SavedFile(path, stats.snapshot, restore, "the counters start at zero")
 
 
 def _whole(saved: Any) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """A JSON file in the state directory that outlives the process: read at the start, replaced every few seconds."""
 
+import errno
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -38,9 +39,12 @@ class SavedFile:
         return self._snapshot()
 
     def write(self, snapshot: object) -> None:
-        """Replaces the file if anything has changed. Raises OSError."""
+        """Replaces the file if anything has changed. Raises OSError, also for more than could be read again."""
         if snapshot != self._written:
-            whole_file.replace(self.path, json.dumps(snapshot, separators=(",", ":")).encode(), 0o600)
+            data = json.dumps(snapshot, separators=(",", ":")).encode()
+            if len(data) > MAX_BYTES:
+                raise OSError(errno.EFBIG, f"it would have {len(data)} bytes, at most {MAX_BYTES} are read")
+            whole_file.replace(self.path, data, 0o600)
             self._written = snapshot
 
 

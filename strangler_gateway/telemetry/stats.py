@@ -339,17 +339,21 @@ class Stats:
             "runs": [run.to_json() for run in self.runs],
         }
 
-    def restore(self, saved: dict[str, Any]) -> None:
-        """Continues from a snapshot."""
+    def restore(self, saved: dict[str, Any]) -> list[str]:
+        """Continues from a snapshot; the movables whose steps cannot be read, and begin anew."""
         self.since = float(saved.get("since", self.since))
         for name, values in saved.get("routes", {}).items():
             self.route(name).restore(values)
         self.undeclared.update({str(k): int(v) for k, v in saved.get("undeclared", {}).items()})
         with contextlib.suppress(LookupError, TypeError, ValueError, AttributeError):
             self.runs = following([run_from_json(run) for run in saved.get("runs", ())], self.runs[-1])
-        for unit, step in saved.get("steps", {}).items():
-            with contextlib.suppress(LookupError, TypeError, ValueError, AttributeError):
+        steps, unread = saved.get("steps", {}), []
+        for unit, step in steps.items() if isinstance(steps, dict) else ():
+            try:
                 self.steps[unit] = StepCounts.restored(step)
+            except (LookupError, TypeError, ValueError, AttributeError, OverflowError):
+                unread.append(str(unit))
+        return unread if isinstance(steps, dict) else ["all groups"]
 
 
 def _failed(exchange: Exchange) -> tuple[bool, bool]:

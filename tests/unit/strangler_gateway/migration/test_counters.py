@@ -11,6 +11,7 @@ from strangler_gateway.migration.counters import counters_file
 from strangler_gateway.migration.saved_file import MAX_BYTES, SavedFile
 from strangler_gateway.telemetry.runs import CountedRun
 from strangler_gateway.telemetry.stats import Stats
+from strangler_gateway.telemetry.step_counts import StepCounts
 from tests.support.gateway.migrating import World
 
 
@@ -44,6 +45,38 @@ def test_nothing_is_written_while_nothing_changes(tmp_path: Path) -> None:
     stats.route("read").legacy += 1
     file.write(file.snapshot())
     assert path.exists()
+
+
+@pytest.mark.parametrize(
+    ("steps", "named"),
+    [
+        ({"items": {"since": 1}, "orders": StepCounts(1.0, 100).snapshot()}, "items"),
+        (
+            {"items": StepCounts(1.0, 100).snapshot() | {"timings": {"age_s": 0, "routes": {"r": {"seconds_new": 3}}}}},
+            "items",
+        ),
+        ([1], "all groups"),
+    ],
+)
+def test_a_damaged_step_is_said_and_the_rest_is_kept(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, steps: object, named: str
+) -> None:
+    path = tmp_path / "counters.json"
+    before, _ = counters(path)
+    before.route("read").legacy = 7
+    path.write_text(json.dumps(before.snapshot() | {"steps": steps}))
+    after, file = counters(path)
+    assert file.restore() is None
+    assert (after.route("read").legacy, "items" in after.steps) == (7, False)
+    assert f"the present step of {named} has shown begins anew" in caplog.text
+
+
+def test_a_file_that_could_not_be_read_again_is_not_written(tmp_path: Path) -> None:
+    path = tmp_path / "counters.json"
+    file = SavedFile(path, lambda: None, lambda saved: None, "")
+    with pytest.raises(OSError, match="at most"):
+        file.write("x" * MAX_BYTES)
+    assert not path.exists()
 
 
 UNUSABLE = {
