@@ -94,7 +94,7 @@ async def test_run_prints_commands_that_do_what_they_say_and_ctrl_c_stops_everyt
         start = await launcher.until("Ctrl-C stops everything.")
         lines = start.partition("to paste into another terminal:\n\n")[2].rpartition("\n\n")[0]
         pasted = outputs(await paste(lines.replace("\n\n", "\necho '= next ='\n"), tmp_path))
-        exported, read, compared, bought, signed_up, operated = pasted
+        exported, opened, read, compared, bought, signed_up, operated = pasted
         assert exported == ""
         assert '"id":"11111111-1111-4111-8111-111111111111"' in read
         assert '"data":null' in read
@@ -111,6 +111,8 @@ async def test_run_prints_commands_that_do_what_they_say_and_ctrl_c_stops_everyt
         assert re.search(r" COMPLETED .* 11111111-1111-4111-8111-111111111111 ", operated)
         assert re.search(rf" sent .* {name}@example.org ", operated)
         (credential,) = tmp_path.glob(".run/*/operator-token")
+        assert opened == credential.read_text().strip()
+        assert re.search(r"open http://127\.0\.0\.1:[0-9]+/ui and log in", lines)
         assert stat.S_IMODE(credential.stat().st_mode) == 0o600
         parts = launcher.parts()
         code, rest = await launcher.end(signal.SIGINT)
