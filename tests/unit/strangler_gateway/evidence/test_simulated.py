@@ -114,7 +114,7 @@ def test_a_bot_that_fails_for_ever_is_one_user(new: int, legacy: int) -> None:
 
 
 def test_in_extracted_a_bot_is_its_address_and_a_break_asks_for_a_probe() -> None:
-    gateway = SimulatedGateway(state=MigrationState.EXTRACTED, share=10_000)
+    gateway = SimulatedGateway(state=MigrationState.EXTRACTED, share=0)
     watched = Watched(gateway)
     for at in range(900):
         gateway.request(0, STATE_EXTRACTED, 500, peer="192.0.2.66")
