@@ -24,7 +24,7 @@ from strangler_gateway.publish.broker import Publishing
 from strangler_gateway.publish.publisher import RequestPublisher
 from strangler_gateway.recording.record import Recorder
 from strangler_gateway.redis.address import parse_redis_url
-from strangler_gateway.server.admission import Admission
+from strangler_gateway.server.admission import AdmissionControl
 from strangler_gateway.server.front import Front
 from strangler_gateway.settings import Settings
 from strangler_gateway.shadow.examples import Examples
@@ -113,7 +113,7 @@ class Gateway:
             refused=self.observer.refused,
             batch=batch,
             now=outside.clocks.now,
-            admission=Admission(outside.clocks.now, batch, settings.queue_wait_s),
+            admission=AdmissionControl(outside.clocks.now, batch, settings.queue_wait_s),
         )
 
     def _shadow(self) -> Shadow:

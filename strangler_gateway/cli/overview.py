@@ -11,7 +11,7 @@ _MOVED = ("extracted", "retired")
 
 
 @dataclass(frozen=True, slots=True)
-class Seen:
+class Look:
     """One look, at monotonic seconds: the answer about all routes, and the plans by group."""
 
     at: float
@@ -28,7 +28,7 @@ class Seen:
 
 
 @dataclass(frozen=True, slots=True)
-class _Count:
+class _SideCounts:
     """Requests and failures by side."""
 
     legacy: int = 0
@@ -36,9 +36,9 @@ class _Count:
     failed_legacy: int = 0
     failed_new: int = 0
 
-    def since(self, before: "_Count") -> "_Count":
+    def since(self, before: "_SideCounts") -> "_SideCounts":
         """Without a number below 0: counters begin anew when a gateway does."""
-        return _Count(
+        return _SideCounts(
             max(0, self.legacy - before.legacy),
             max(0, self.new - before.new),
             max(0, self.failed_legacy - before.failed_legacy),
@@ -46,13 +46,13 @@ class _Count:
         )
 
 
-def group_rows(before: Seen, now: Seen) -> list[Row]:
+def group_rows(before: Look, now: Look) -> list[Row]:
     """One row a group."""
     earlier = before.groups
     return [_row(name, routes, earlier.get(name, []), now, now.at - before.at) for name, routes in now.groups.items()]
 
 
-def _row(name: str, routes: Sequence[Answer], earlier: Sequence[Answer], now: Seen, elapsed: float) -> Row:
+def _row(name: str, routes: Sequence[Answer], earlier: Sequence[Answer], now: Look, elapsed: float) -> Row:
     count, first = _counted(routes).since(_counted(earlier)), routes[0]
     return (
         name,
@@ -66,7 +66,7 @@ def _row(name: str, routes: Sequence[Answer], earlier: Sequence[Answer], now: Se
     )
 
 
-def totals(before: Seen, now: Seen) -> dict[str, Any]:
+def totals(before: Look, now: Look) -> dict[str, Any]:
     """The same for programs: how far, and the traffic since the last look. Parts are fractions; null: no requests."""
     groups, count = now.groups, _counted(now.answer["routes"]).since(_counted(before.answer["routes"]))
     requests = count.legacy + count.new
@@ -83,7 +83,7 @@ def totals(before: Seen, now: Seen) -> dict[str, Any]:
     }
 
 
-def summary(before: Seen, now: Seen) -> str:
+def summary(before: Look, now: Look) -> str:
     """One line."""
     seen = totals(before, now)
     new, failed = (_per_cent(seen[name]) for name in ("new_part", "failed_part"))
@@ -94,7 +94,7 @@ def summary(before: Seen, now: Seen) -> str:
     )
 
 
-def problems(now: Seen) -> list[str]:
+def problems(now: Look) -> list[str]:
     """What somebody should look at, as sentences."""
     answer = now.answer
     found = [f"the routes file is refused: {fault}" for fault in answer["faults"]]
@@ -105,8 +105,8 @@ def problems(now: Seen) -> list[str]:
     return [*found, *answer.get("silent", ()), *answer.get("lagging", ())]
 
 
-def _counted(routes: Sequence[Answer]) -> _Count:
-    return _Count(
+def _counted(routes: Sequence[Answer]) -> _SideCounts:
+    return _SideCounts(
         sum(one["requests"]["legacy"] for one in routes),
         sum(one["requests"]["extracted"] for one in routes),
         sum(one["errors"]["legacy"] + one["unanswered"]["legacy"] for one in routes),

@@ -10,7 +10,7 @@ import typer
 from strangler_gateway.cli.client import USAGE, AdminClient, Answer
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson
 from strangler_gateway.cli.output import live_screen, plain, show_table
-from strangler_gateway.cli.overview import Seen, group_rows, problems, summary, totals
+from strangler_gateway.cli.overview import Look, group_rows, problems, summary, totals
 from strangler_gateway.cli.watch import seconds
 
 COLUMNS = ("group", "state", "hold", "requests/s", "new side", "legacy fails", "new fails", "plan")
@@ -41,7 +41,7 @@ def top(
                 show([*_lines(before, now)], COLUMNS, group_rows(before, now), NUMBERS)
 
 
-def _looks(client: AdminClient, pause: float) -> Iterator[tuple[Seen, Seen]]:
+def _looks(client: AdminClient, pause: float) -> Iterator[tuple[Look, Look]]:
     """Each look with the one before, until Ctrl-C."""
     before = _look(client)
     try:
@@ -67,12 +67,12 @@ def _once(client: AdminClient) -> None:
     show_table(COLUMNS, rows, NUMBERS)
 
 
-def _look(client: AdminClient) -> Seen:
+def _look(client: AdminClient) -> Look:
     at, routes = time.monotonic(), client.get("routes")
     plans: Sequence[Answer] = client.get("plans")["plans"]
-    return Seen(at, routes, {str(one["group"]): one for one in plans})
+    return Look(at, routes, {str(one["group"]): one for one in plans})
 
 
-def _lines(before: Seen, now: Seen) -> Iterator[str]:
+def _lines(before: Look, now: Look) -> Iterator[str]:
     yield summary(before, now)
     yield from problems(now)

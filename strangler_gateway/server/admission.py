@@ -52,7 +52,7 @@ class Queued(Handler):
         self._waiting.remove(self)
 
 
-class Admission:
+class AdmissionControl:
     """`wait_s`: how long a request may wait. More than can begin within that time never wait: they get 503 at once."""
 
     def __init__(self, now: Callable[[], float], batch: WriteBatch, wait_s: float) -> None:

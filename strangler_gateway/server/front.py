@@ -7,7 +7,7 @@ from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.own_answers import OwnAnswers
 from strangler_gateway.exchange.replies import Reply
 from strangler_gateway.http.write_batch import WriteBatch
-from strangler_gateway.server.admission import Admission
+from strangler_gateway.server.admission import AdmissionControl
 from strangler_gateway.settings import Settings
 from strangler_gateway.steps.pipeline import Pipeline
 from strangler_gateway.table.current_table import CurrentTable
@@ -29,4 +29,4 @@ class Front:
     refused: Callable[[str, str, Reply], None]
     batch: WriteBatch
     now: Callable[[], float]
-    admission: Admission
+    admission: AdmissionControl

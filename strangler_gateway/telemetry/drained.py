@@ -107,7 +107,7 @@ def _add_route(one: RouteStats, row: Delta) -> None:
             continue  # of another version
         setattr(one, name, getattr(one, name) + int(count))
     one.last_legacy_at = max(one.last_legacy_at, float(row.get("last_legacy_at", 0.0)))
-    one.exercise(row.get("exercised", ()))
+    one.add_exercised(row.get("exercised", ()))
     for side in _SIDES:
         statuses = getattr(one, f"statuses_{side}")
         for status, count in row.get(f"statuses_{side}", ()):

@@ -121,9 +121,9 @@ class RouteStats:
         at = saved.get("last_legacy_at")
         self.last_legacy_at = float(at) if isinstance(at, int | float) else 0.0
         with contextlib.suppress(TypeError, ValueError, AttributeError):
-            self.exercise(saved.get("exercised", ()))
+            self.add_exercised(saved.get("exercised", ()))
 
-    def exercise(self, saved: Any) -> None:
+    def add_exercised(self, saved: Any) -> None:
         """Adds what both sides were asked for, legacy's first. Raises TypeError, ValueError, AttributeError."""
         for one, told in zip((self.exercised_legacy, self.exercised_extracted), saved, strict=False):
             one.add(told)
@@ -138,7 +138,7 @@ class RouteStats:
         for name in COUNTERS:
             setattr(self, name, getattr(self, name) + step_counts.number(saved[name]))
         self.last_legacy_at = max(self.last_legacy_at, float(saved["last_legacy_at"]))
-        self.exercise(saved.get("exercised", ()))
+        self.add_exercised(saved.get("exercised", ()))
 
     def row(self) -> step_counts.Row:
         """All failures and requests of the new side (fail-overs are both), then of legacy."""

@@ -10,7 +10,7 @@ def test_it_opens_with_the_main_job_and_the_tests() -> None:
     opening = boxes("README.md")[0].splitlines()
     assert [line.split("#")[0].split() for line in opening] == [
         ["make", "demo"],
-        ["make", "migration"],
+        ["make", "story"],
         ["make", "test"],
     ]
     assert README.index("make demo") < 100

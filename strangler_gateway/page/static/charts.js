@@ -25,7 +25,7 @@
     }
     add(more) {
       if (!more.times.length && this.plot) return;
-      const keep = more.points;
+      const keep = more.keep;
       this.data[0] = this.data[0].concat(more.times).slice(-keep);
       this.series.forEach((one, at) => { this.data[at + 1] = this.data[at + 1].concat(more[one.key]).slice(-keep); });
       if (this.plot) this.plot.setData(this.data); else this.draw();

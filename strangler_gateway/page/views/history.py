@@ -25,7 +25,7 @@ COLUMNS: Mapping[str, Callable[[Sample, float], float | None]] = {
 def history(ring: Ring, name: str, after: float) -> View:
     """Samples later than `after` (Unix seconds), by column; None where nothing was counted."""
     samples = ring.samples(name, after)
-    view: View = {"points": ring.size, "times": [round(at, 3) for at, _, _ in samples]}
+    view: View = {"keep": ring.size, "times": [round(at, 3) for at, _, _ in samples]}
     return view | {key: [column(one, seconds) for _, seconds, one in samples] for key, column in COLUMNS.items()}
 
 

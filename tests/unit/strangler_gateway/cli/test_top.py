@@ -15,7 +15,7 @@ import pytest
 from typer.testing import CliRunner
 
 from strangler_gateway.cli.app import app
-from strangler_gateway.cli.overview import Seen, group_rows, problems, summary, totals
+from strangler_gateway.cli.overview import Look, group_rows, problems, summary, totals
 from tests.support.gateway.administered import OPERATOR, AdminServer
 
 
@@ -30,9 +30,9 @@ def route(unit: str, state: str = "legacy", *counts: int, **more: Any) -> dict[s
     }  # fmt: skip
 
 
-def seen(at: float, *routes: dict[str, Any], plans: dict[str, Any] | None = None, **more: Any) -> Seen:
+def seen(at: float, *routes: dict[str, Any], plans: dict[str, Any] | None = None, **more: Any) -> Look:
     whole = {"routes": routes, "undeclared": [{"requests": 3}], "faults": [], "state_dir": {"problem": None}, **more}
-    return Seen(at, whole, plans or {})
+    return Look(at, whole, plans or {})
 
 
 def test_rates_are_those_between_two_looks_by_group() -> None:

@@ -13,7 +13,7 @@ from strangler_gateway.config.file import load
 from strangler_gateway.gateway import Gateway, Outside
 from strangler_gateway.http.request_head import RequestHead
 from strangler_gateway.http.write_batch import WriteBatch
-from strangler_gateway.server.admission import A_TURN, Admission
+from strangler_gateway.server.admission import A_TURN, AdmissionControl
 from strangler_gateway.server.front import Front
 from strangler_gateway.server.uvicorn_server import public_server
 from strangler_gateway.settings import Settings
@@ -36,7 +36,7 @@ class Clients:
         self.time, self.lags = 0.0, list[bool]()
         self.begun, self.refused, self.held = list[int](), list[int](), list[Any]()
         self.batch = WriteBatch()
-        self.admission = Admission(lambda: self.time, self.batch, wait_s)
+        self.admission = AdmissionControl(lambda: self.time, self.batch, wait_s)
         self.admission.on_lag = self.lags.append
 
     def ask(self, *numbers: int) -> None:
@@ -112,7 +112,7 @@ async def test_when_turns_are_long_fewer_begin_until_they_are_short_again() -> N
     assert len(clients.begun) == 3 * A_TURN + 299
 
 
-class Crowded(Admission):
+class Crowded(AdmissionControl):
     """Every request waits for a turn, or is refused."""
 
     refuses = False
