@@ -234,7 +234,7 @@ class ClientConnection:
             return
         else:
             reader.buffer += data
-        if len(reader.buffer) > _MAX_PIPELINED and not self.lingering:
+        if len(reader.buffer) > _MAX_PIPELINED and self._must_wait():
             self._pause(_PIPELINE)
 
     def _next(self) -> None:
@@ -254,6 +254,12 @@ class ClientConnection:
             self._refuse(exc.reason, Reply(exc.status, "http_request_error", exc.message, close=True))
         finally:
             self.parsing = False
+        if self.paused and not (len(reader.buffer) > _MAX_PIPELINED and self._must_wait()):
+            self._resume(_PIPELINE)
+
+    def _must_wait(self) -> bool:
+        """Whether requests in the buffer wait: for the answer to the one before them, or for the client to read."""
+        return (self.handler is not None or self.full) and not self.lingering
 
     def _start(self, request: RequestHead) -> None:
         admission, clock = self.front.admission, self.front.now
@@ -285,8 +291,7 @@ class ClientConnection:
         if self.keep and meaning.length == 0 and meaning.version == 11 and request.method != b"HEAD":
             self.out.put(front.own_answers.whole(_OVERLOADED))
             self.out.soon()
-            self.deadline = front.now() + front.keep_alive_s
-            self._go_on()
+            self._answered(front.now())
             return
         self.exchange = Exchange(request, self.reader.memory, front.current.table, self.peer, self.scheme, front.now())
         self.body.done = meaning.length == 0
@@ -448,6 +453,7 @@ class ClientConnection:
         self._await()
         if self.reader.buffer and self.handler is not None:
             data, self.reader.buffer = self.reader.buffer, b""
+            self._resume(_PIPELINE)
             self.handler.on_request_body(data)
 
     def write_body(self, data: bytes) -> None:
@@ -470,7 +476,12 @@ class ClientConnection:
         self._ended(exchange, now)
         if not self.keep or self.ending or self.writer.tunnel is not None:
             self._close()
-        elif self.full:
+        else:
+            self._answered(now)
+
+    def _answered(self, now: float) -> None:
+        """An answer is complete, and the connection stays: the next request begins if the client reads."""
+        if self.full:
             self._await()
         else:
             self.deadline = now + self.front.keep_alive_s
@@ -479,7 +490,7 @@ class ClientConnection:
     def _go_on(self) -> None:
         """The next request, which may be here already."""
         if self.paused:
-            self._resume(_PIPELINE | _UPLOAD)
+            self._resume(_UPLOAD)
         if self.reader.buffer:
             self._next()
         if self.half_closed and self.handler is None and not (self.parsing or self.full or self.lingering):

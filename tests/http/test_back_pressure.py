@@ -173,6 +173,36 @@ def test_the_gateways_own_answers_wait_for_the_client_to_read_C7(share: Start, o
     assert not origin.requests
 
 
+def test_what_comes_before_a_switch_passes_whole_and_what_follows_it_too_C7(client: Client, origin: Script) -> None:
+    """More than the gateway holds behind a handshake: it reads on once the protocol has been switched."""
+    proceed, sent, seen = threading.Event(), list[int](), list[int]()
+
+    def handle(call: Call) -> None:
+        proceed.wait(DEADLINE_S)
+        call.send(accepted())
+        seen.append(len(call.stream.exactly(sent[0])))
+        call.close()
+
+    origin.answers(handle)
+    client.send(handshake())
+    sent.append(client.pour(PIECE, 64_000_000))
+    assert sent[0] < HELD
+    proceed.set()
+    assert client.answer().status == 101
+    assert client.ends()
+    assert seen == sent
+
+
+def test_a_head_of_nearly_the_limits_may_come_in_pieces_C7(client: Client, origin: Script) -> None:
+    """Request line and header section together are more than the gateway holds of requests that wait."""
+    origin.answers(ok())
+    raw = get(b"/" + b"a" * 16_000, *[b"X-%d: %b" % (number, b"v" * 1000) for number in range(60)])
+    client.send(raw[:-1])
+    assert client.stays_silent(0.3)
+    client.send(raw[-1:])
+    assert client.answer().status == 200
+
+
 @pytest.mark.walk
 @pytest.mark.parametrize("version", [b"1.1", b"1.0"])
 def test_an_answer_that_ends_its_connection_waits_for_a_slow_reader_9112_9_6(
