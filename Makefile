@@ -12,7 +12,7 @@ COMPILE_AS_TESTED = $(COMPILE) --constraint requirements.lock
 # Keeps bytecode even if the environment forbids it; otherwise every test process would compile all modules again.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(PYTHON_OF_VENV) -m pytest -n auto --dist loadscope
 
-.PHONY: help install demo migration story run test test-walks test-page test-compiled wheel parts parts-stop test-connected migration-connected images test-images soak chaos mutations check bench bench-purchase bench-mail bench-runner bench-log-in settings-doc dashboards tapes lock
+.PHONY: help install demo migration story run test test-walks test-page test-compiled wheel parts parts-stop test-connected migration-connected images test-images soak chaos mutations check bench bench-purchase bench-mail bench-runner bench-log-in bench-page settings-doc dashboards tapes lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-19s %s\n", $$1, $$2}' Makefile
@@ -115,6 +115,9 @@ bench-runner: $(INSTALLED) ## measure the runner against bare processes, per lan
 
 bench-log-in: $(INSTALLED) ## measure what a log-in costs beside Keycloak's own (run make parts first)
 	@$(PYTHON_OF_VENV) -m benchmarks.log_in
+
+bench-page: $(INSTALLED) ## measure the first paint of the operators' page with 200 routes, and what ten viewers cost (needs Chromium)
+	@$(PYTHON_OF_VENV) -m benchmarks.page
 
 dashboards: $(INSTALLED) ## write deploy/grafana/*.json from deploy/dashboards.yaml
 	@$(PYTHON_OF_VENV) -m tests.docs.dashboards

@@ -12,6 +12,7 @@ from strangler_gateway.admin import bodies, views
 from strangler_gateway.admin.auth import Role, bearer
 from strangler_gateway.admin.desk import AdminDesk
 from strangler_gateway.admin.plan_calls import PlanCalls
+from strangler_gateway.admin.plan_views import plan_metrics
 from strangler_gateway.admin.recording import RecordingStream, about
 from strangler_gateway.admin.requests import HANDLERS, HOLDER, AdminRefusal, body, caller, query_field, unknown_name
 from strangler_gateway.admin.retirement import MAX_DOCUMENT
@@ -116,6 +117,7 @@ class _Admin:
             *bulkhead_metrics(self._parts.bulkheads()),
             *views.discovery_metrics(self._parts.discovered.reports()),
             *self.gateways.metrics(),
+            *(plan_metrics(self._parts.plans) if self._parts.plans is not None else ()),
         )
         return Response(rendered(*requests, *others), media_type=CONTENT_TYPE)
 

@@ -1,11 +1,13 @@
 """Plans as the admin API shows them: shares in per cent, times in UTC, durations in seconds."""
 
+from collections.abc import Sequence
 from typing import Any
 
+from chassis.service.metrics import Metric, gauge
 from strangler_gateway.admin.views import View, move_result
 from strangler_gateway.migration.journal.journal_entry import iso
 from strangler_gateway.plans.decide import PlanDecision, Reason, position_of
-from strangler_gateway.plans.plans import PlanAnswer, PlanReport
+from strangler_gateway.plans.plans import PlanAnswer, PlanReport, Plans
 from strangler_gateway.table.plan_rules import PlanStep
 from strangler_gateway.table.position import place
 
@@ -60,6 +62,20 @@ def answer(one: PlanAnswer, report: PlanReport | None) -> View:
         "move": move_result(one.result) if one.result is not None else None,
         "plan": plan(report) if report is not None else None,
     }
+
+
+def plan_metrics(plans: Plans) -> Sequence[Metric]:
+    """Of every plan: whether it is paused, whether a person is needed, how often it went back by itself."""
+    units = plans.names()
+    standings = {unit: plans.standing(unit) for unit in units}
+    paused = {unit: int(one.paused is not None) for unit, one in standings.items()}
+    needed = {unit: int(plans.needs_person(unit)) for unit in units}
+    back = {unit: len(one.rollback_ages) for unit, one in standings.items()}
+    return (
+        gauge("strangler_plan_paused", "1: nothing goes forward until `strangler resume`.", paused, "unit"),
+        gauge("strangler_plan_needs_person", "1: the gateway that drives waits for a person.", needed, "unit"),
+        gauge("strangler_plan_rollbacks_last_day", "Automatic rollbacks of the last 24 hours.", back, "unit"),
+    )
 
 
 def _step(step: PlanStep, one: PlanReport) -> dict[str, Any]:

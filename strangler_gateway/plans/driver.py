@@ -66,6 +66,10 @@ class PlanDriver:
         self._tasks: dict[str, asyncio.Task[None]] = {}
         self._seconds = self._watched = 0.0
 
+    def needed(self, unit: str) -> frozenset[str]:
+        """What a person is asked for, as far as this gateway drives; codes of reasons."""
+        return self._telling.needed(unit)
+
     async def run(self) -> None:
         """Until it is cancelled."""
         try:

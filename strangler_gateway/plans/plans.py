@@ -90,6 +90,14 @@ class Plans:
         now, driver = self._here.moment.now, self._driver
         return PlanReport(unit, rules, here, found, now, driver.refused.get(unit), driver.problem)
 
+    def needs_person(self, unit: str) -> bool:
+        """Whether this gateway, which drives, has asked for a person and nobody has come."""
+        return bool(self._driver.needed(unit))
+
+    def standing(self, unit: str) -> PlanStanding:
+        """Where the plan of a movable stands. Raises KeyError if it is not served."""
+        return self._here.standing(unit)
+
     async def advance(self, unit: str, wish: Wish) -> PlanAnswer:
         """Makes the next step now; where it needs an approval, it is asked for, and made when it is there."""
         report = await self.report(unit)

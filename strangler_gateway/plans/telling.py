@@ -38,6 +38,10 @@ class Telling:
             if one.code not in before:
                 self.say("needs_person", unit, rules, one.says)
 
+    def needed(self, unit: str) -> frozenset[str]:
+        """What a person is asked for: codes of reasons."""
+        return frozenset().union(*(codes for (asked, _), codes in self._asked.items() if asked == unit))
+
     def over(self, unit: str, about: About) -> None:
         """Nobody is needed any more."""
         self._asked.pop((unit, about), None)

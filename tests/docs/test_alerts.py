@@ -34,8 +34,11 @@ from extracted.runner.queue import FairQueue, QueueBounds
 from extracted.runner.sandbox.port import RunOutcome, RunStatus
 from extracted.shop.metrics import ShopMetrics
 from strangler_gateway.admin.gateways import store_metrics
+from strangler_gateway.admin.plan_views import plan_metrics
 from strangler_gateway.admin.views import discovery_metrics, limit_metrics, migration_metrics
 from strangler_gateway.limits.limiter import LimiterStatus
+from strangler_gateway.plans.decide import PlanStanding
+from strangler_gateway.table.position import LEGACY
 from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import Movable, Route, RouteTable, Service
 from strangler_gateway.telemetry.bulkheads import BulkheadStatus, bulkhead_metrics
@@ -132,7 +135,10 @@ async def gateway(folder: Path) -> str:
         bulkheads = bulkhead_metrics([BulkheadStatus("m")])
         instances = instance_metrics([InstanceStatus("m", "h:80")])
         discovered = discovery_metrics({"m": DiscoveryReport("consul://m", WatchStatus(True), ())})
-        behind = (*limits, *bulkheads, *instances, *discovered, *store_metrics(True, 2, 0, True))
+        plans: Any = SimpleNamespace(
+            names=lambda: ["all"], standing=lambda unit: PlanStanding(LEGACY), needs_person=lambda unit: True
+        )
+        behind = (*limits, *bulkheads, *instances, *discovered, *store_metrics(True, 2, 0, True), *plan_metrics(plans))
         return rendered(*request_metrics(stats, table), *migration_metrics(migration), *behind)
     finally:
         await migration.aclose()

@@ -166,11 +166,13 @@ async def test_a_service_that_is_away_keeps_the_step_back_and_a_person_is_told(d
     await driven.go_on(60)
     assert driven.position() == LEGACY
     assert driven.events == ["needs_person"]
+    assert driven.plans.needs_person("items")
     assert "accepts no connection" in driven.driver.refused["items"]
     world.down.clear()
     await driven.go_on(10)
     assert driven.position() == SHADOW
     assert "items" not in driven.driver.refused
+    assert not driven.plans.needs_person("items")
 
 
 @pytest.mark.parametrize("position", [SHADOW, LEGACY])
