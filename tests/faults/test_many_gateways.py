@@ -330,7 +330,9 @@ def test_what_people_are_shown_is_the_sum_over_all_gateways_and_says_who_is_miss
     c.admin_line.refuses = True
     c.admin_line.cut()
     shown = b.ask("GET", "routes")[1]
-    assert [sentence[:22] for sentence in shown["silent"]] == ["no counters from gw3 s"]
+    evidence = b.ask("GET", "groups/items/evidence")[1]
+    for problems in (shown["silent"], evidence["problems"], b.ask("GET", "inventory")[1]["silent"]):
+        assert [sentence[:22] for sentence in problems] == ["no counters from gw3 s"]
     assert shown["routes"][0]["requests"]["legacy"] == a.own_requests() + b.own_requests()
     c.cut()
     assert a.flip("legacy")["done"]
