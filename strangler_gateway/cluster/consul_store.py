@@ -7,6 +7,7 @@
 import asyncio
 import json
 import logging
+import math
 import random
 import secrets
 import time
@@ -121,7 +122,7 @@ class ConsulStore:
             key = f"{self._root}{await self._known_id()}/driver"
             held = await self._asked(self._consul.put(key, self._name.encode(), acquire=self._session))
         except StoreAway:
-            self._session = None  # it may have ended with a wiped store
+            self._renewed = -math.inf  # it may have ended: the next time tells
             raise
         return self._session if held else None
 

@@ -63,6 +63,7 @@ async def test_clusters_with_other_prefixes_do_not_see_each_other(server: Consul
 async def test_a_watch_tells_changes_of_others_and_goes_on_after_an_outage(server: ConsulServer) -> None:
     prefix = fresh_name()
     async with opened(server, prefix) as store, opened(server, prefix) as other:
+        session = await other.lease()
         watch = store.watch()
         assert (await first(watch)).groups == {}
         seen = await other.read("items")
@@ -74,7 +75,7 @@ async def test_a_watch_tells_changes_of_others_and_goes_on_after_an_outage(serve
         server.suspend()
         try:
             with pytest.raises(StoreAway):
-                await other.read("items")
+                await other.lease()
             assert other.away_since is not None
         finally:
             server.resume()
@@ -82,6 +83,7 @@ async def test_a_watch_tells_changes_of_others_and_goes_on_after_an_outage(serve
         await first(watch)
         assert store.members["gw1"].at == 6.0
         assert other.away_since is None
+        assert await other.lease() == session, "it goes on at once"
 
 
 async def test_a_wiped_store_has_a_new_id_and_what_was_prepared_before_fails(server: ConsulServer) -> None:
