@@ -313,6 +313,44 @@ def test_a_second_gateway_of_a_name_that_is_taken_does_not_start(many: Many) -> 
     assert a.flip("shadow")["done"]
 
 
+def test_a_step_that_falls_due_while_consul_stands_still_is_made_once_when_it_goes_on(many: Many) -> None:
+    for one in many.gateways:
+        many.write(one, plan="auto: true, steps: [shadow, canary 50%]")
+    try:
+        many.agree("shadow")
+        driver = until(many.driver, "one has the lease")
+        assert driver is not None
+        until(lambda: drivers(many) == [driver.name], "who has the lease makes the moves")
+        many.server.suspend()
+        until(lambda: drivers(many) == [], "nothing moves by itself")
+        for number in range(12):
+            many.gateways[number % 3].get()
+        until(lambda: not plan_of(driver)["waits"], "the step is due")
+        due = plan_of(driver)["spent_s"]
+        until(lambda: plan_of(driver)["spent_s"] > due + 2, "time goes by")
+        assert [one.serves for one in many.gateways] == ["shadow"] * 3
+        many.server.resume()
+        many.agree("canary 50")
+        for one in many.gateways:
+            entries = one.ask("GET", "log")[1]["entries"]
+            assert [entry["after"]["state"] for entry in entries if entry["who"] == "plan"] == ["shadow", "canary"]
+    finally:
+        many.server.resume()
+        for one in many.gateways:
+            one.rollback()
+            many.write(one)
+        until(lambda: {one.ask("GET", "plans/items")[0] for one in many.gateways} == {404}, "there is no plan")
+
+
+def plan_of(one: OneOfMany) -> dict[str, Any]:
+    return one.ask("GET", "plans/items")[1]
+
+
+def drivers(many: Many) -> list[str]:
+    """Who makes the moves of plans."""
+    return [one.name for one in many.gateways if plan_of(one)["problem"] is None]
+
+
 def test_what_people_are_shown_is_the_sum_over_all_gateways_and_says_who_is_missing(many: Many) -> None:
     a, b, c = many.gateways
     assert a.flip("shadow")["done"]

@@ -37,7 +37,13 @@ services:
   monolith: {url: "http://127.0.0.1:%(monolith)d"}
   shop: {url: "http://127.0.0.1:%(shop)d"}
 groups:
-  items: {state: %(state)s, salt: %(salt)s, anonymous: "header:X-User", data: %(data)s, gate: {min_shadow: 10, min: 20}}
+  items:
+    state: %(state)s
+    salt: %(salt)s
+    anonymous: "header:X-User"
+    data: %(data)s
+    gate: {min_shadow: 10, min: 20}
+    plan: %(plan)s
 routes:
   - id: item
     group: items
@@ -244,10 +250,13 @@ class Many:
         self.write(one)
         return one
 
-    def write(self, one: OneOfMany, state: str = "legacy", data: str = "shared", salt: str = "s") -> None:
+    def write(
+        self, one: OneOfMany, state: str = "legacy", data: str = "shared", salt: str = "s", plan: str = ""
+    ) -> None:
         """The routes file of a gateway. With another salt it is another file."""
         ports = {"monolith": self.monolith.server_port, "shop": self.shop.server_port}
-        one.routes.write_text(ROUTES % {**ports, "state": state, "data": data, "salt": salt})
+        more = {"plan": f"{{{plan}}}" if plan else "null"}
+        one.routes.write_text(ROUTES % {**ports, **more, "state": state, "data": data, "salt": salt})
 
     def __enter__(self) -> "Many":
         try:
