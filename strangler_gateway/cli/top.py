@@ -1,5 +1,6 @@
 """The command `top`: the migration at a glance, group by group, as long as somebody looks."""
 
+import contextlib
 import json
 import time
 from collections.abc import Iterator, Sequence
@@ -37,21 +38,19 @@ def top(
         if show is None or once or as_json:
             _once(client)
         else:
-            for before, now in _looks(client, pause):
-                show([*_lines(before, now)], COLUMNS, group_rows(before, now), NUMBERS)
+            with contextlib.suppress(KeyboardInterrupt):  # whether it looks, draws or waits
+                for before, now in _looks(client, pause):
+                    show([*_lines(before, now)], COLUMNS, group_rows(before, now), NUMBERS)
 
 
 def _looks(client: AdminClient, pause: float) -> Iterator[tuple[Look, Look]]:
-    """Each look with the one before, until Ctrl-C."""
+    """Each look with the one before, without end."""
     before = _look(client)
-    try:
-        while True:
-            time.sleep(pause)
-            now = _look(client)
-            yield before, now
-            before = now
-    except KeyboardInterrupt:
-        return
+    while True:
+        time.sleep(pause)
+        now = _look(client)
+        yield before, now
+        before = now
 
 
 def _once(client: AdminClient) -> None:

@@ -47,9 +47,11 @@ def _processes(uids: range) -> tuple[str, ...]:
 
 def _files(uids: range) -> tuple[str, ...]:
     found = []
-    for folder in _OPEN_TO_ALL:
-        with suppress(OSError):
-            found += [one.path for one in os.scandir(folder) if one.stat(follow_symlinks=False).st_uid in uids]
+    for folder in filter(os.path.isdir, _OPEN_TO_ALL):
+        for one in map(Path(folder).joinpath, os.listdir(folder)):
+            with suppress(FileNotFoundError):  # somebody else's, removed since
+                if one.lstat().st_uid in uids:
+                    found.append(str(one))
     return tuple(found)
 
 

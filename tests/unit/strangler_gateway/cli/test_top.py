@@ -4,6 +4,7 @@ import contextlib
 import json
 import os
 import pty
+import re
 import select
 import signal
 import subprocess
@@ -91,19 +92,22 @@ def test_on_a_terminal_it_follows_until_it_is_interrupted(server: AdminServer) -
     environ = os.environ | {"STRANGLER_ADMIN_TOKEN": OPERATOR, "TERM": "xterm", "COLUMNS": "150"}
     with subprocess.Popen(command, stdin=follower, stdout=follower, stderr=follower, env=environ) as process:
         os.close(follower)
-        _read(leader, process, b"items")
-        server.world.stats.route("item-read").legacy += 1_000_000
-        _read(leader, process, b"000.0")
-        process.send_signal(signal.SIGINT)
-        _read(leader, process, None)
-        assert process.wait(10) == 0
+        try:
+            _read(leader, process, rb"items")
+            server.world.stats.route("item-read").legacy += 10_000_000
+            _read(leader, process, rb"\d{5}\.\d requests/s")
+            process.send_signal(signal.SIGINT)
+            _read(leader, process, None)
+            assert process.wait(10) == 0
+        finally:
+            process.kill()  # otherwise a failure above waits here for ever
     os.close(leader)
 
 
 def _read(leader: int, process: subprocess.Popen[bytes], until: bytes | None) -> None:
-    """Reads what the terminal shows until these bytes; None: until the process has ended."""
-    data, end = b"", time.monotonic() + 20
-    while until is None or until not in data:
+    """Reads what the terminal shows until this pattern; None: until the process has ended."""
+    data, end = b"", time.monotonic() + 60
+    while until is None or not re.search(until, data):
         assert time.monotonic() < end, data[-1000:]
         if until is None and process.poll() is not None:
             break
