@@ -87,6 +87,7 @@ def stop(process: subprocess.Popen[bytes]) -> int:
         return process.wait(STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         process.kill()
+        process.wait()
         raise
 
 

@@ -143,6 +143,7 @@ def stop(process: "subprocess.Popen[str]") -> int:
         return process.wait(STOP_TIMEOUT_S)
     except subprocess.TimeoutExpired:
         process.kill()
+        process.wait()
         raise
 
 
