@@ -2,6 +2,7 @@
 
 GET /internal/parked?queue=&after=&limit= · GET /internal/parked/groups?queue= · GET /internal/parked/{id}
 POST /internal/parked/redrive and /internal/parked/discard {"ids": [...], "why": "..."}
+POST /internal/parked/{id}/retry and /internal/parked/{id}/drop {"why": "...", "by"?: "..."}: the same for one message
 """
 
 import base64
@@ -57,6 +58,8 @@ def routes(failed_messages: FailedMessageOperations) -> Iterator[tuple[str, str,
     yield "GET", "/internal/parked/{id}", partial(_get, failed_messages)
     yield "POST", "/internal/parked/redrive", partial(_change, "redrive", failed_messages.redrive)
     yield "POST", "/internal/parked/discard", partial(_change, "discard", failed_messages.discard)
+    yield "POST", "/internal/parked/{id}/retry", partial(_change_one, "redrive", failed_messages.redrive)
+    yield "POST", "/internal/parked/{id}/drop", partial(_change_one, "discard", failed_messages.discard)
 
 
 async def _list(failed_messages: FailedMessageOperations, request: Request) -> Response:
@@ -92,12 +95,30 @@ async def _change(word: str, change: Change, request: Request) -> Response:
     return JSONResponse({"count": count})
 
 
-async def _asked(request: Request) -> tuple[list[str], str] | None:
+async def _change_one(word: str, change: Change, request: Request) -> Response:
+    """Logs the reason, and who wants it as the caller says."""
+    body, id = await _object(request), request.path_params["id"]
+    why, by = body.get("why"), body.get("by", "an operator")
+    if not isinstance(why, str) or not why.strip() or not isinstance(by, str):
+        return refused(400, 'expected {"why": "a reason"}')
+    if not await change([id]):
+        return refused(404, "there is no such message")
+    log.warning(f"parked_{word}", why=why[:MOST_WORDS], by=by[:MOST_WORDS], ids=[id], asked=1, count=1)
+    return JSONResponse({"count": 1})
+
+
+async def _object(request: Request) -> Mapping[str, object]:
+    """The body; empty if it is no JSON object."""
     try:
         body = json.loads(await request.body())
     except (ValueError, RecursionError):
-        return None
-    ids, why = (body.get("ids"), body.get("why")) if isinstance(body, dict) else (None, None)
+        return {}
+    return body if isinstance(body, dict) else {}
+
+
+async def _asked(request: Request) -> tuple[list[str], str] | None:
+    body = await _object(request)
+    ids, why = body.get("ids"), body.get("why")
     if not isinstance(ids, list) or not all(isinstance(one, str) for one in ids):
         return None
     if not 1 <= len(ids) <= MOST_PER_PAGE or not isinstance(why, str) or not why.strip():

@@ -95,6 +95,7 @@ def gateway_environ(folder: Path, stores: Stores, monolith_url: str, ports: Mapp
         **urls,
         "LEGACY_DATABASE_URL": stores.database_url,
         "STRANGLER_OPERATOR_TOKEN_FILE": str(token_file(folder)),
+        "POLYCODE_OPERATOR_TOKEN_FILE": str(token_file(folder)),
         "STRANGLER_BROKER_URL": stores.broker_url,
     }
 

@@ -137,7 +137,10 @@ async def start(
         services["mailer"], own = await start_mail(launcher, folder, stores)
     if with_runner:
         ports["runner"] = free_port()
-        environ = shared | {"RUNNER_INTERNAL_TOKEN_FILE": str(internal_token_file(folder))}
+        environ = shared | {
+            "RUNNER_INTERNAL_TOKEN_FILE": str(internal_token_file(folder)),
+            "RUNNER_OPERATOR_TOKEN_FILE": str(token_file(folder)),
+        }
         await launcher.start("runner", python("extracted.runner", port=ports["runner"]), environ)
         own |= {"RUNNER_API_URL": url_at(ports["runner"])}
     monolith = await launcher.start(
@@ -145,6 +148,7 @@ async def start(
     )
     await migrate(stores)
     environ = shared | gateway_environ(folder, stores, monolith.url, ports)
+    environ |= {"MAILER_URL": services["mailer"]} if with_mail else {}
     environ |= in_consul.gateway_environ if in_consul is not None else {}
     gateway = await launcher.start("gateway", serve(folder), environ)
     for service in MIGRATIONS:

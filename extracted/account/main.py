@@ -177,6 +177,7 @@ def _with_operations(public: ASGIApp, settings: Settings, with_broker: BrokerCom
         operations=with_broker.operations,
         messages=with_broker.messages,
         status=with_broker.worker.audit_timer.status,
+        queues=with_broker.queues.shown,
         records=reward_records.routes(with_broker.rewards.payments.ledger),
     )
 

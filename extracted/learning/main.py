@@ -133,7 +133,7 @@ def _operations(settings: Settings, stores: MonolithStores, rewards: RewardParts
         return
     yield from content_operations.routes(LegacyTreeCare(stores.documents), token, _now)
     if rewards is not None:
-        yield from reward_operations.routes(rewards.stored, rewards.worker.status, token)
+        yield from reward_operations.routes(rewards.stored, rewards.worker.status, rewards.worker.queues, token)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -143,6 +143,7 @@ class MailerProcess:
             templates=self._templates,
             failed_messages=StoredFailedMessages(self.database, stores.failed_messages),
             status=self.status.status,
+            queues=self.status.queues,
         )
 
 

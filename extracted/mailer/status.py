@@ -1,12 +1,18 @@
-"""The figures that operators watch, as JSON and for Prometheus."""
+"""The figures that operators watch: as JSON, for Prometheus, and as queues for the gateway's page."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
 from chassis.service.metrics import Metric, gauge
+from chassis.service.operators_status import MAX_PARKED, ParkedItem, QueueAction, QueueStatus, shortened
+from extracted.mailer.domain import Mail, MailState
 from extracted.mailer.maintenance import Maintenance
-from extracted.mailer.ports import Mails
+from extracted.mailer.ports import MailFilter, Mails
 
+RETRY: Final = QueueAction(name="retry", path="/mails/{id}/retry")
+CANCEL: Final = QueueAction(name="cancel", path="/mails/{id}/cancel")
+WAITING: Final = (MailState.QUEUED, MailState.SENDING, MailState.DEFERRED)
 Consuming = Callable[[], Mapping[str, object] | None]
 
 
@@ -27,6 +33,34 @@ class MailerStatus:
         provider = {"isAway": self.is_away(), "senders": self.senders}
         return {"mails": await self.mails.counted(), **waits, "provider": provider, "consumer": self.consumer()}
 
+    async def queues(self) -> Sequence[QueueStatus]:
+        """Mails that wait, that have failed, and that an operator has to decide. Raises StoreUnavailable."""
+        status, counted = await self.status(), await self.mails.counted()
+        failed = await self._queue("failed mails", (MailState.FAILED,), RETRY)
+        undecided = await self._queue("ambiguous mails", (MailState.AMBIGUOUS,))
+        says = "the provider is away" if self.is_away() else "mails wait too long" if status["isLate"] else ""
+        waiting = await self._queue("mails", (MailState.DEFERRED,), RETRY, CANCEL)
+        more = {
+            "waiting": sum(counted[state] for state in WAITING),
+            "oldest_s": await self.maintenance.oldest_due_s(),
+            "state": "late" if status["isLate"] else "ok",
+            "says": says,
+        }
+        decide = {"says": "decide with `polycode mails decide`"} if undecided.waiting else {}
+        return waiting.model_copy(update=more), failed, undecided.model_copy(update=decide)
+
+    async def _queue(self, name: str, states: Sequence[MailState], *actions: QueueAction) -> QueueStatus:
+        counted = await self.mails.counted()
+        shown = await self.mails.select(MailFilter(states, None, None, None, MAX_PARKED))
+        waiting = sum(counted[state] for state in states)
+        return QueueStatus(
+            name=name,
+            waiting=waiting,
+            state="parked" if waiting else "ok",
+            parked=tuple(map(_parked, shown)),
+            actions=actions,
+        )
+
     async def metrics(self) -> Sequence[Metric]:
         """The same as gauges. Raises StoreUnavailable."""
         age_s, counted = await self.maintenance.oldest_due_s() or 0, await self.mails.counted()
@@ -37,3 +71,10 @@ class MailerStatus:
             gauge("mailer_is_late", "1: it is older than MAILER_ALARM_AFTER_S.", int(is_late)),
             gauge("mailer_provider_is_away", "1: nothing is sent until a probe gets through.", int(self.is_away())),
         )
+
+
+def _parked(mail: Mail) -> ParkedItem:
+    """Without the address: `polycode mails show` tells it."""
+    return ParkedItem(
+        id=mail.id, what=f"{mail.kind} ({mail.state})", why=shortened(mail.reason or ""), at=mail.created_at
+    )

@@ -15,9 +15,9 @@ from starlette.applications import Starlette
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.service import logs, server, web
-from chassis.settings import SettingsInvalid, load
+from chassis.settings import SettingsInvalid, load, revealed
 from extracted.identity_server.service_settings import callers
-from extracted.runner.api import application
+from extracted.runner.api import application, operators
 from extracted.runner.api.monolith import Imitation
 from extracted.runner.compile_cache import CompileCache
 from extracted.runner.languages import files, runtimes
@@ -80,7 +80,7 @@ class RunnerProcess:
             queue = FairQueue(_bounds(settings), monotonic)
             cache = CompileCache(folder, entries=settings.cache_entries, size_bytes=settings.cache_mb << 20)
             metrics = RunnerMetrics(queue, cache)
-            client_tokens = settings.client_tokens()
+            client_tokens, token = settings.client_tokens(), revealed(settings.operator_token)
             if client_tokens is not None:
                 stack.push_async_callback(client_tokens.aclose)
             self._service = JobService(queue, cache, Steps(sandbox, queue, metrics), monotonic)
@@ -92,6 +92,7 @@ class RunnerProcess:
                 callers=callers(settings.internal_token, client_tokens),
                 production=settings.environment == "production",
                 clock=monotonic,
+                operators=[*operators.routes(queue, token)] if token else (),
             )
             yield
 

@@ -22,6 +22,8 @@ class Settings(CalledSettings):
     """As the monolith's: whose answers `POST /run` gives to time-outs and unknown versions. The sandbox is the same."""
     internal_token: SecretStr | None = Field(None, min_length=16)
     """Learning's credential for `/jobs` and `/runtimes`. Without it and without Keycloak, these routes do not exist."""
+    operator_token: SecretStr | None = Field(None, min_length=16)
+    """The operators' credential. None: `/internal/queues` does not exist."""
     service_audience: str = "polycode-runner"
     """The `aud` that Learning's tokens of Keycloak must have."""
     service_callers: str = "polycode-learning"

@@ -120,6 +120,7 @@ def _sales(settings: Settings, broker_url: SecretStr, stores: MonolithStores) ->
             transactions=LegacyPurchases(stores.database),
             failed_messages=failures,
             status=worker.status,
+            queues=worker.queues,
         ),
         worker=worker,
         metrics=ShopMetrics(worker, failures),

@@ -1,7 +1,7 @@
 """The shop's background tasks: it handles Account's commands and sends its decisions."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from typing import Final
@@ -12,9 +12,12 @@ from chassis.messaging.port import Broker
 from chassis.messaging.topology import Topology
 from chassis.outbox import relay
 from chassis.outbox.consumer import Consumer, consume
+from chassis.outbox.failed_messages.stored import StoredFailedMessages
 from chassis.outbox.failed_messages.table import FailedMessages
 from chassis.outbox.relay import OutboxRelay
 from chassis.service import startup
+from chassis.service.operators_status import QueueStatus
+from chassis.service.operators_status_api import failed_message_queues, outbox_queues
 from extracted.shop.messages import COMMANDS, to_command
 from extracted.shop.service import Sales
 
@@ -66,6 +69,11 @@ class ShopWorker:
         """The state of consumer and outbox, as JSON. Raises StoreUnavailable."""
         consumer = self.consumer and self.consumer.status().shown()
         return {"consumer": consumer, "outbox": _sending(await self.relay.status())}
+
+    async def queues(self) -> Sequence[QueueStatus]:
+        """The outbox and the messages that have failed. Raises StoreUnavailable."""
+        failed = StoredFailedMessages(self.database, self.failed_messages)
+        return [*outbox_queues(await self.relay.status()), *await failed_message_queues(failed)]
 
 
 def _sending(now: relay.RelayStatus) -> Mapping[str, object]:

@@ -39,6 +39,8 @@ def admin_app(desk: AdminDesk, pages: Sequence[Route] = ()) -> Starlette:
         Route("/status", admin.reads(admin.status)),
         Route("/routes", admin.reads(admin.routes)),
         Route("/services", admin.reads(admin.services)),
+        Route("/queues", admin.reads(admin.queues)),
+        Route("/queues", admin.writes(admin.unpark), methods=["POST"]),
         Route("/inventory", admin.reads(admin.inventory)),
         Route("/differences", admin.reads(admin.differences)),
         Route("/log", admin.reads(admin.log)),
@@ -71,6 +73,7 @@ class _Admin:
         self._parts, self._migration = desk.parts, desk.migration
         self._access, self._operations, self._reports = desk.access, desk.operations, desk.reports
         self.gateways, self.retirement = desk.gateways, desk.retirement
+        self._queues = desk.queues
         self.plans = PlanCalls(desk.parts.plans, desk.operations)
 
     def reads(self, endpoint: Endpoint) -> Endpoint:
@@ -144,6 +147,13 @@ class _Admin:
 
     async def services(self, request: Request) -> Response:
         return JSONResponse(await self._reports.services())
+
+    async def queues(self, request: Request) -> Response:
+        return JSONResponse({"services": await self._queues.all()})
+
+    async def unpark(self, request: Request) -> Response:
+        asked = await body(request, bodies.Unpark)
+        return JSONResponse({"says": await self._queues.act(asked, caller(request, asked.who))})
 
     async def inventory(self, request: Request) -> Response:
         return JSONResponse(await self._reports.inventory())

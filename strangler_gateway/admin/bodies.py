@@ -105,6 +105,23 @@ class Rollback(OneOrAll):
         return names
 
 
+class Unpark(_Body):
+    """Something that is to be done with a parked item of a service's queue."""
+
+    service: Name
+    queue: Name
+    id: Name
+    action: Annotated[str, Field(max_length=20)]
+    why: Annotated[str, Field(max_length=500)] = ""
+
+    @field_validator("why")
+    @classmethod
+    def _says_why(cls, why: str) -> str:
+        if not why.strip():
+            raise ValueError("say why: it is logged, here and in the service")
+        return why.strip()
+
+
 class Record(_Body):
     """A recording: for how long, how many exchanges, of which route, of which share of the callers in per cent."""
 

@@ -6,6 +6,7 @@ from strangler_gateway.admin.operations import Operations
 from strangler_gateway.admin.parts import AdminParts
 from strangler_gateway.admin.reports import Reports
 from strangler_gateway.admin.retirement import Retirement
+from strangler_gateway.admin.service_queues import ServiceQueues
 from strangler_gateway.admin.totals import Totals
 from strangler_gateway.migration.migration import Migration
 
@@ -21,4 +22,5 @@ class AdminDesk:
         self.gateways = Gateways(parts.joined, parts.counts, migration, parts.tokens, totals)
         self.retirement = Retirement(migration, parts.keys.keys, parts.name)
         self.operations = Operations(migration, self.gateways, self.retirement.seen)
+        self.queues = ServiceQueues(lambda: migration.served.services, parts.discovered.instances)
         self.reports = Reports(parts, migration, totals, self.gateways)

@@ -16,6 +16,7 @@ from strangler_gateway.config.model import (
     GroupEntry,
     LimitEntry,
     MovableFields,
+    OperatorsEntry,
     RouteEntry,
     RoutesFile,
     ServiceEntry,
@@ -75,6 +76,7 @@ def _service(name: str, entry: ServiceEntry, is_new_end: bool) -> r.Service:
         websocket_ping_s=entry.websocket_ping_s,
         health=entry.health,
         health_interval_s=entry.health_interval_s,
+        operators=_operators(entry.operators),
         balance=_balance(entry.balance),
         identity_headers=entry.identity_headers,
         lenient=entry.lenient,
@@ -87,6 +89,13 @@ def _service(name: str, entry: ServiceEntry, is_new_end: bool) -> r.Service:
         is_new_end=is_new_end,
         discover=entry.discover,
     )
+
+
+def _operators(entry: OperatorsEntry | None) -> r.OperatorsRules | None:
+    """None where a variable leaves the place of the token empty."""
+    if entry is None or not (entry.token_file or entry.token_env):
+        return None
+    return r.OperatorsRules(**entry.model_dump())
 
 
 def _balance(entry: BalanceEntry) -> BalanceRules:

@@ -285,6 +285,9 @@ Target = Annotated[
     str,
     _spelled(r"/[!-\"$-~]*", "wanted a path such as /health/ready, with a query if need be, and without a fragment"),
 ]
+EnvironmentName = Annotated[
+    str, _spelled(r"([A-Za-z_][A-Za-z0-9_]{0,99})?", "wanted the name of an environment variable, not its value")
+]
 Protocol = Annotated[str, AfterValidator(_protocol)]
 RoutePath = Annotated[str, _checked(parse)]
 Origin = Annotated[str, _checked(addresses.origin)]

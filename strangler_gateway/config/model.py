@@ -48,6 +48,20 @@ class TlsOptions(StrictModel):
         return self
 
 
+class OperatorsEntry(StrictModel):
+    """Where a service tells operators of its queues; a token is never in this file. An empty name: nobody asks."""
+
+    path: t.Target
+    token_file: str | None = None
+    token_env: t.EnvironmentName | None = None
+
+    @model_validator(mode="after")
+    def _one_token(self) -> "OperatorsEntry":
+        if (self.token_file is None) == (self.token_env is None):
+            raise ValueError("wanted one of token_file (a path) and token_env (the name of a variable)")
+        return self
+
+
 class ServiceEntry(StrictModel):
     """An upstream: the monolith, or an extracted service; `urls`: of several instances; `discover`: to be looked up.
 
@@ -69,6 +83,7 @@ class ServiceEntry(StrictModel):
     retry: RetryEntry = RetryEntry()
     health: t.Target | None = None
     health_interval_s: t.SecondsOrNone = 0.0
+    operators: OperatorsEntry | None = None
     balance: BalanceEntry = BalanceEntry()
     websocket_ping_s: t.SecondsOrNone = 0.0
     identity_headers: Literal["drop", "pass", "trusted"] | None = None

@@ -72,6 +72,22 @@ class PageActions:
         visitor.session.notice = answer.says
         return RedirectResponse(_group(unit), 303, NEVER_STORED)
 
+    async def unparking(self, request: Request, visitor: Visitor) -> Response:
+        """What would be done with a parked item, before it is done."""
+        asked = _unpark(request.query_params, why=PREVIEW_WHY)
+        service, path = await self._parts.desk.queues.found(asked)
+        target = path.replace("{id}", asked.id)
+        if request.query_params.get("json"):
+            return as_json(request, {"service": service.name, "method": "POST", "target": target})
+        return self._parts.show(request, visitor, "unpark.html", asked=asked, target=target)
+
+    async def unpark(self, request: Request, visitor: Visitor, form: Mapping[str, str]) -> Response:
+        """Has a service do something with a parked item."""
+        says = await self._parts.desk.queues.act(_unpark(form, why=first(form, "why")), visitor.who(request))
+        assert visitor.session is not None  # an operator has logged in
+        visitor.session.notice = says
+        return RedirectResponse("/ui/services", 303, NEVER_STORED)
+
     async def _shown(
         self, request: Request, visitor: Visitor, asked: bodies.Flip, result: MoveResult, status: int = 200
     ) -> Response:
@@ -110,6 +126,12 @@ def _flip(given: Mapping[str, str], **more: Any) -> bodies.Flip:
     guard = first(given, "guard_s")
     asked = {"unit": given.get("unit", ""), "to": to, "share": share if to == "canary" else None}
     return _checked(bodies.Flip, {**asked, "guard_s": guard or None, **more})
+
+
+def _unpark(given: Mapping[str, str], why: str) -> bodies.Unpark:
+    """Raises AdminRefusal."""
+    fields = {name: given.get(name, "") for name in ("service", "queue", "id", "action")}
+    return _checked(bodies.Unpark, {**fields, "why": why})
 
 
 def _one_or_all(form: Mapping[str, str]) -> Mapping[str, Any]:

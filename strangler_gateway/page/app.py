@@ -52,6 +52,8 @@ class OperatorsPage:
             Route("/ui/group", door.reads(reading.group)),
             Route("/ui/request", door.reads(reading.request)),
             Route("/ui/services", door.reads(reading.services)),
+            Route("/ui/queue", door.reads(acting.unparking)),
+            Route("/ui/queue", door.acts(acting.unpark), methods=["POST"]),
             Route("/ui/journal", door.reads(reading.journal)),
             Route("/ui/history", door.follows(reading.history)),
             Route("/ui/live", door.follows(reading.live)),

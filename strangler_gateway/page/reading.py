@@ -1,5 +1,6 @@
 """The pages that show something, each with its JSON link."""
 
+import asyncio
 from functools import partial
 from typing import Any
 
@@ -57,7 +58,10 @@ class ReadPages:
         return self._answer(request, visitor, "request.html", view, problem=problem, methods=METHODS)
 
     async def services(self, request: Request, visitor: Visitor) -> Response:
-        return self._answer(request, visitor, "services.html", await self._parts.desk.reports.services())
+        desk = self._parts.desk
+        view, queues = await asyncio.gather(desk.reports.services(), desk.queues.all())
+        view["services"] = [one | {"operators": queues.get(one["name"])} for one in view["services"]]
+        return self._answer(request, visitor, "services.html", view)
 
     async def journal(self, request: Request, visitor: Visitor) -> Response:
         unit = request.query_params.get("unit", "")

@@ -69,6 +69,15 @@ def authority_of(scheme: str, host: str, port: int) -> bytes:
 
 
 @dataclass(frozen=True, slots=True)
+class OperatorsRules:
+    """Where a service tells operators of its queues. The token is in the file, or in the variable of this name."""
+
+    path: str
+    token_file: str | None = None
+    token_env: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Service:
     """An upstream origin. `base_path` goes before the target (no trailing slash); `unix` replaces host and port."""
 
@@ -108,6 +117,8 @@ class Service:
     """Requests under way at once; None: not limited but by connections."""
     queue: QueueRules = field(default=QueueRules(), metadata=_ADDED)
     retry: RetryRules = field(default=RetryRules(), metadata=_ADDED)
+    operators: OperatorsRules | None = field(default=None, metadata=_ADDED)
+    """None: it is not asked for its queues."""
     is_new_end: bool = field(default=False, metadata=_DERIVED)
     """It is the new side of a route and the legacy side of none: it has a breaker unless the file says otherwise."""
 

@@ -1,4 +1,4 @@
-"""One whole exchange with a service, for code that awaits (shadow)."""
+"""One whole exchange with a service, for code that awaits (shadow, readiness, operators)."""
 
 import asyncio
 from dataclasses import dataclass
@@ -51,11 +51,18 @@ class _Collector(Nobody):
 
 
 async def fetch(
-    balancer: Balancer, method: bytes, target: bytes, fields: Pairs, *, timeout_s: float, max_body: int
+    balancer: Balancer,
+    method: bytes,
+    target: bytes,
+    fields: Pairs,
+    *,
+    timeout_s: float,
+    max_body: int,
+    body: bytes = b"",
 ) -> FetchedResponse:
-    """A request without a body, and its response. Raises UpstreamError, TimeoutError."""
+    """A request and its response; of a `body` the fields tell the length. Raises UpstreamError, TimeoutError."""
     lines = b"".join([b"%b: %b\r\n" % pair for pair in fields])
-    head = b"%b %b%b HTTP/1.1\r\n%b\r\n" % (method, balancer.service.base_path, target, lines)
+    head = b"%b %b%b HTTP/1.1\r\n%b\r\n%b" % (method, balancer.service.base_path, target, lines, body)
     collector = _Collector(max_body)
     call = balancer.send(collector, method, target, head, complete=True)
     try:

@@ -27,6 +27,7 @@ SECTIONS: dict[str, type[BaseModel]] = {
     "### services.NAME": routes_model.ServiceEntry,
     "### services.NAME.timeout_s": routes_model.TimeoutsEntry,
     "### services.NAME.tls": routes_model.TlsOptions,
+    "### services.NAME.operators": routes_model.OperatorsEntry,
     "### services.NAME.balance": resilience_model.BalanceEntry,
     "### services.NAME.balance.eject": resilience_model.EjectEntry,
     "### services.NAME.breaker": resilience_model.BreakerEntry,

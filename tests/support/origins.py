@@ -13,6 +13,7 @@ class Request:
     method: bytes
     target: bytes
     fields: dict[bytes, bytes]
+    body: bytes = b""
 
 
 @dataclass
@@ -77,7 +78,7 @@ async def _exchange(
     method, target, _ = first.split(b" ")
     pairs = (line.partition(b":") for line in lines)
     request = Request(method, target, {name.lower(): value.strip() for name, _, value in pairs})
-    await reader.readexactly(int(request.fields.get(b"content-length", b"0")))
+    request.body = await reader.readexactly(int(request.fields.get(b"content-length", b"0")))
     served.requests.append(request)
     answer = handler(request)
     if not isinstance(answer, Answer):

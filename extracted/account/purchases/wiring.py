@@ -24,6 +24,7 @@ from extracted.account.purchases.domain.saga import TimeoutSettings
 from extracted.account.purchases.messages import REPLIES_EXCHANGE
 from extracted.account.purchases.metrics import AccountMetrics
 from extracted.account.purchases.offers import HttpOffers
+from extracted.account.purchases.queues import AccountQueues
 from extracted.account.purchases.service.buy import PurchaseService
 from extracted.account.purchases.service.buy_now import BuyNow
 from extracted.account.purchases.service.operations import PurchaseOperations
@@ -62,6 +63,7 @@ class BrokerComponents:
     rewards: RewardConsumer
     worker: AccountWorker
     metrics: AccountMetrics
+    queues: AccountQueues
     consumers: list[Consumer]
 
 
@@ -112,6 +114,7 @@ def broker_components(
         metrics=AccountMetrics(
             operations=operations, relay=relay, messages=messages, audit_timer=audit_timer, consumers=consumers
         ),
+        queues=AccountQueues(operations, relay.status, messages),
         consumers=consumers,
     )
 

@@ -1,7 +1,7 @@
 """What runs beside the requests: the outbox's relay, and the loop that finishes what a crash has left."""
 
 import asyncio
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Final
@@ -11,6 +11,8 @@ import structlog
 from chassis.messaging.port import Broker
 from chassis.outbox.relay import OutboxRelay
 from chassis.service import startup
+from chassis.service.operators_status import QueueStatus
+from chassis.service.operators_status_api import outbox_queues
 from chassis.store import StoreUnavailable
 from extracted.learning.rewards.payments import PaymentReplies
 from extracted.learning.rewards.service import RewardService
@@ -64,3 +66,7 @@ class RewardWorker:
         now = await self.relay.status()
         troubles = {name: trouble.reason for name, trouble in now.troubles.items()}
         return {"outbox": {"unpublished": now.unpublished, "oldestS": now.oldest_s, "troubles": troubles}}
+
+    async def queues(self) -> Sequence[QueueStatus]:
+        """The outbox, for the gateway's page. Raises StoreUnavailable."""
+        return outbox_queues(await self.relay.status())

@@ -1,7 +1,7 @@
 """Mailer's routes. Services may POST /mails and GET /mails/{id}; operators may use all. Users reach none of them."""
 
 import json
-from collections.abc import Awaitable, Callable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -14,8 +14,10 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.auth.credentials import Endpoint, SharedTokens, guarded, refused
-from chassis.service import failed_messages_api
+from chassis.service import failed_messages_api, operators_status_api
 from chassis.service.failed_messages_api import FailedMessageOperations
+from chassis.service.operators_status import QueueStatus
+from chassis.service.operators_status_api import Queues, failed_message_queues
 from extracted.mailer.api import mail_queries, mail_requests, operator_actions
 from extracted.mailer.operations import MailOperations
 from extracted.mailer.ports import Mails, Suppressions, TemplateCatalog
@@ -34,7 +36,7 @@ class ApiTokens:
 
 @dataclass(frozen=True, slots=True)
 class RouteDependencies:
-    """What the routes call. `status`: as JSON."""
+    """What the routes call. `status`: as JSON; `queues`: of mails."""
 
     intake: Intake
     operations: MailOperations
@@ -43,6 +45,7 @@ class RouteDependencies:
     templates: TemplateCatalog
     failed_messages: FailedMessageOperations
     status: Callable[[], Awaitable[Mapping[str, object]]]
+    queues: Queues
 
 
 def application(dependencies: RouteDependencies, credentials: ApiTokens) -> ASGIApp:
@@ -61,6 +64,7 @@ def for_operators(dependencies: RouteDependencies) -> Iterator[tuple[str, str, E
     yield from mail_queries.routes(dependencies.mails, dependencies.templates, dependencies.intake.canonical)
     yield from operator_actions.routes(dependencies.operations, dependencies.suppressions)
     yield "GET", "/internal/status", partial(_status, dependencies)
+    yield from operators_status_api.routes(partial(_queues, dependencies))
     yield from failed_messages_api.routes(dependencies.failed_messages)
 
 
@@ -85,3 +89,8 @@ def _routes(dependencies: RouteDependencies, credentials: ApiTokens) -> Iterator
 
 async def _status(dependencies: RouteDependencies, _request: Request) -> Response:
     return JSONResponse(await dependencies.status())
+
+
+async def _queues(dependencies: RouteDependencies) -> Sequence[QueueStatus]:
+    """Mails first."""
+    return [*await dependencies.queues(), *await failed_message_queues(dependencies.failed_messages)]

@@ -1,11 +1,11 @@
 """The runner's routes as one ASGI application."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Final
 
-from starlette.routing import Router
+from starlette.routing import Route, Router
 from starlette.types import ASGIApp
 
 from chassis.auth.credentials import CallerCheck
@@ -32,15 +32,14 @@ def application(
     callers: CallerCheck | None,
     production: bool,
     clock: Callable[[], float],
+    operators: Sequence[Route] = (),
 ) -> ASGIApp:
-    """Without `callers` only the monolith's routes exist."""
+    """Without `callers` and `operators` only the monolith's routes exist."""
     requests = RequestMetrics()
     routes = monolith.routes(service, runtimes, imitation, lambda: chain(requests.blocks(), metrics()))
     public = as_node(wire.application(tuple(routes), production=production), requests, clock)
-    if callers is None:
-        return ended_with_its_client(public)
-    own = Router(list(jobs.routes(service, runtimes, callers)), redirect_slashes=False, default=public)
-    return ended_with_its_client(own)
+    own = [*operators, *(jobs.routes(service, runtimes, callers) if callers is not None else ())]
+    return ended_with_its_client(Router(own, redirect_slashes=False, default=public) if own else public)
 
 
 def description() -> bytes:

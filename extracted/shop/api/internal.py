@@ -13,8 +13,9 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.auth.credentials import CallerCheck, SharedTokens, guarded
-from chassis.service import failed_messages_api
+from chassis.service import failed_messages_api, operators_status_api
 from chassis.service.failed_messages_api import FailedMessageOperations
+from chassis.service.operators_status_api import Queues
 from extracted.shop.api import offers, records
 from extracted.shop.ports import AuditRecords, TransactionRecords
 from extracted.shop.service import Shop
@@ -24,12 +25,13 @@ PREFIX = "/internal/"
 
 @dataclass(frozen=True, slots=True)
 class OperatorViews:
-    """What operators can read. `status`: the state of queue and outbox, as JSON."""
+    """What operators can read. `status`: the state of queue and outbox, as JSON; `queues`: for the gateway's page."""
 
     records: AuditRecords
     transactions: TransactionRecords
     failed_messages: FailedMessageOperations
     status: Callable[[], Awaitable[Mapping[str, object]]]
+    queues: Queues
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +70,8 @@ def _for_operators(views: OperatorViews | None, token: str | None) -> Iterator[R
     yield Route("/internal/status", guarded(operators, partial(_status, views)))
     for path, endpoint in records.routes(views.records, views.transactions):
         yield Route(path, guarded(operators, endpoint))
-    for method, path, endpoint in failed_messages_api.routes(views.failed_messages):
+    own = *operators_status_api.routes(views.queues), *failed_messages_api.routes(views.failed_messages)
+    for method, path, endpoint in own:
         yield Route(path, guarded(operators, endpoint), methods=[method])
 
 

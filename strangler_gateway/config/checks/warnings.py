@@ -26,8 +26,8 @@ def warnings_of(source: LocatedYaml, file: RoutesFile, environ: Mapping[str, str
 
 def _unused_services(source: LocatedYaml, file: RoutesFile) -> Iterator[Fault]:
     used = {name for route in file.routes for name in (route.legacy, route.extracted)}
-    for name in file.services:
-        if name not in used:
+    for name, service in file.services.items():
+        if name not in used and service.operators is None:
             yield source.fault(("services", name), f'no route leads to the service "{name}"')
 
 

@@ -3,6 +3,7 @@
 GET /internal/purchases?state=&older_than_s=&after=&limit= (state can be repeated) · GET /internal/purchases/{id}
 POST /internal/purchases/{id}/resume, …/cancel, …/refund {"why": "..."}
 GET /internal/audit (fresh) · GET /internal/status (open purchases, outbox, consumers, the last audit of the timer)
+GET /internal/queues (the operators' status that the gateway shows)
 """
 
 import json
@@ -18,8 +19,9 @@ from starlette.routing import Route, Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.auth.credentials import Endpoint, SharedTokens, guarded, refused
-from chassis.service import failed_messages_api
+from chassis.service import failed_messages_api, operators_status_api
 from chassis.service.failed_messages_api import FailedMessageOperations
+from chassis.service.operators_status_api import Queues
 from extracted.account.purchases.api.purchases import shown, time
 from extracted.account.purchases.domain.purchase import Purchase
 from extracted.account.purchases.domain.saga import PurchaseState
@@ -40,6 +42,7 @@ def application(
     operations: PurchaseOperations,
     messages: FailedMessageOperations,
     status: Status,
+    queues: Queues,
     records: Iterable[tuple[str, str, Endpoint]] = (),
 ) -> ASGIApp:
     """`public` answers all other paths; without a token it answers all paths.
@@ -54,6 +57,7 @@ def application(
         for method, path, endpoint in (
             *_routes(operations, status),
             *records,
+            *operators_status_api.routes(queues),
             *failed_messages_api.routes(messages),
         )
     ]

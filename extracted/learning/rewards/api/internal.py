@@ -1,6 +1,7 @@
 """The operators' routes for rewards.
 
 GET /internal/rewards?after=ID&limit=N (pages of rows, for audits) · GET /internal/status (the outbox)
+GET /internal/queues (the same, as the gateway shows it)
 """
 
 from collections.abc import Awaitable, Callable, Iterator, Mapping
@@ -12,7 +13,8 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from chassis.auth.credentials import SharedTokens, guarded, refused
-from chassis.service import pages
+from chassis.service import operators_status_api, pages
+from chassis.service.operators_status_api import Queues
 from chassis.uuid_text import canonical_uuid
 from extracted.learning.rewards.domain import Reward
 from extracted.learning.rewards.ports import RewardRecords
@@ -21,11 +23,13 @@ MOST_PER_PAGE: Final = 1000
 Status = Callable[[], Awaitable[Mapping[str, object]]]
 
 
-def routes(records: RewardRecords, status: Status, token: str) -> Iterator[Route]:
+def routes(records: RewardRecords, status: Status, queues: Queues, token: str) -> Iterator[Route]:
     """For bearers of the token."""
     operators = SharedTokens(token)
     yield Route("/internal/rewards", guarded(operators, partial(_page, records)))
     yield Route("/internal/status", guarded(operators, partial(_status, status)))
+    for method, path, endpoint in operators_status_api.routes(queues):
+        yield Route(path, guarded(operators, endpoint), methods=[method])
 
 
 async def _page(records: RewardRecords, request: Request) -> Response:

@@ -11,6 +11,7 @@ import pytest
 import yaml
 from prometheus_client.parser import text_string_to_metric_families
 
+from chassis.service.operators_status import read
 from extracted.mailer.api import application as api
 from extracted.mailer.domain import MailState
 from tests.unit.extracted.mailer.databases import BOTH
@@ -213,3 +214,15 @@ def test_the_description_is_served(mailer: RunningMailer) -> None:
     document = json.loads(mailer.ask("GET", "/openapi.json", token=None).body)
     shown = mailer.json("GET", f"/mails/{mailer.mail(fresh())['id']}")
     assert set(document["components"]["schemas"]["WholeMail"]["properties"]) == set(shown)
+
+
+def test_the_gateways_page_is_told_of_mails_without_their_addresses(mailer: RunningMailer) -> None:
+    key = fresh()
+    asked = json.loads(post(mailer, wanted(recipient=f"{key}@example.org"), key).body)
+    answer = mailer.ask("GET", "/internal/queues")
+    queues = {one.name: one for one in read(answer.body)}
+    assert queues["mails"].waiting >= 1
+    assert [action.path for action in queues["failed mails"].actions] == ["/mails/{id}/retry"]
+    assert key not in answer.body.decode()
+    assert asked["id"] not in {one.id for queue in queues.values() for one in queue.parked}  # it is not parked
+    assert mailer.ask("GET", "/internal/queues", INTERNAL).status == 401

@@ -12,7 +12,7 @@ import httpx
 from starlette.types import ASGIApp
 
 from chassis.auth.credentials import SharedTokens
-from extracted.runner.api import application
+from extracted.runner.api import application, operators
 from extracted.runner.api.monolith import Imitation
 from extracted.runner.compile_cache import CompileCache
 from extracted.runner.domain import Strategy
@@ -26,6 +26,7 @@ from extracted.runner.steps import Steps
 from tests.unit.extracted.runner.fake_sandbox import FakeSandbox, Program, ok
 
 TOKEN = "of-learning-alone"
+OPERATOR = "of-operators-alone"
 AUTHORIZED = {"Authorization": f"Bearer {TOKEN}"}
 LIMITS = StepLimits(wall_s=5, cpu_s=3, memory_mb=64, processes=8, output_kb=64, file_mb=1, open_files=16, box_mb=4)
 
@@ -115,6 +116,7 @@ async def served(
         callers=SharedTokens(TOKEN),
         production=True,
         clock=monotonic,
+        operators=[*operators.routes(queue, OPERATOR)],
     )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://runner") as client:
         yield Served(app, sandbox, service, queue, client)

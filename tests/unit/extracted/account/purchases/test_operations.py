@@ -14,14 +14,18 @@ from starlette.responses import PlainTextResponse
 from chassis.messaging.envelope import new_id
 from chassis.outbox.failed_messages.stored import StoredFailedMessages
 from chassis.outbox.failed_messages.table import FailedMessages
+from chassis.outbox.relay import OutboxRelay
+from chassis.service.operators_status import read
 from examples.monolith.storage.tables import transactions
 from extracted.account.purchases import messages
 from extracted.account.purchases.api import internal
 from extracted.account.purchases.domain.saga import PurchaseState
 from extracted.account.purchases.operator_ports import BreachKind
+from extracted.account.purchases.queues import AccountQueues
 from extracted.account.purchases.service.operations import PurchaseOperations
 from extracted.account.purchases.storage.operations import SqlOperatorStore
 from legacy_adapter.account.sold_rows import LegacySoldRows
+from tests.support.memory_broker import MemoryBroker
 from tests.unit.extracted.account.purchases.world import World
 
 TOKEN = "an-operator-token"
@@ -73,9 +77,9 @@ async def desk(world: World) -> AsyncIterator[Desk]:
     async def status() -> dict[str, object]:
         return {"open": await operations.counts()}
 
-    app = internal.application(
-        PlainTextResponse("public"), TOKEN, operations, StoredFailedMessages(world.database, failed_messages), status
-    )
+    messages = StoredFailedMessages(world.database, failed_messages)
+    queues = AccountQueues(operations, OutboxRelay(world.database, world.outbox, MemoryBroker()).status, messages)
+    app = internal.application(PlainTextResponse("public"), TOKEN, operations, messages, status, queues.shown)
     headers = {"Authorization": f"Bearer {TOKEN}"}
     transport = httpx.ASGITransport(app)
     async with httpx.AsyncClient(transport=transport, base_url="http://account", headers=headers) as http:
@@ -102,6 +106,25 @@ async def test_purchases_are_listed_by_state_and_age_page_by_page(desk: Desk) ->
     rest = await desk.get("purchases", limit=2, after=first["next"])
     assert ([one["id"] for one in rest["purchases"]], rest["next"]) == (ids[2:], None)
     assert (await desk.get("status"))["open"] == {"DEBITED": 2, "CANCELLING": 0}
+
+
+async def test_the_gateways_page_is_told_of_slow_purchases_the_outbox_and_failed_messages(desk: Desk) -> None:
+    _, _, slow = await desk.debited()
+    desk.world.clock.forward(61)
+    await desk.debited()
+    async with desk.world.database.write() as connection:
+        failed = await desk.failed_messages.record(connection, "shop.replies", {"type": "odd.v1"}, b"{}", "unreadable")
+    queues = {one.name: one for one in read((await desk.http.get("/internal/queues")).content)}
+    purchases, messages = queues["open purchases"], queues["failed messages of shop.replies"]
+    assert (purchases.waiting, purchases.oldest_s, [one.id for one in purchases.parked]) == (2, 61.0, [slow])
+    assert sum(one.waiting for name, one in queues.items() if name.startswith("outbox")) == 2
+    assert [(one.id, one.what, one.why) for one in messages.parked] == [(failed, "odd.v1", "unreadable")]
+    status, said = await desk.post(purchases.actions[1].path.removeprefix("/internal/").replace("{id}", slow))
+    assert (status, said["state"]) == (200, "CANCELLING")
+    drop = messages.actions[1].path.removeprefix("/internal/").replace("{id}", failed)
+    assert await desk.post(drop, {}) == (400, {"error": 'expected {"why": "a reason"}'})
+    assert await desk.post(drop) == (200, {"count": 1})
+    assert (await desk.post(drop))[0] == 404
 
 
 async def test_an_odd_question_is_refused(desk: Desk) -> None:

@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 from starlette.types import Message
 
-from tests.unit.extracted.runner.served import AUTHORIZED, Served, served
+from chassis.service.operators_status import read
+from tests.unit.extracted.runner.served import AUTHORIZED, OPERATOR, Served, served
 
 
 async def test_a_source_is_compiled_once_and_has_one_result_for_each_input(runner: Served) -> None:
@@ -174,3 +175,16 @@ async def test_a_client_that_leaves_ends_its_run(runner: Served) -> None:
     left.set()
     await request
     assert (sent, runner.sandbox.boxes, runner.queue.running) == ([], 0, 0)
+
+
+async def test_operators_see_the_queue_with_a_credential_of_their_own(tmp_path: Path) -> None:
+    operators = {"Authorization": f"Bearer {OPERATOR}"}
+    async with served(tmp_path, turns=1) as runner:
+        jobs = [asyncio.create_task(runner.job("hang")) for _ in range(3)]
+        await runner.until(lambda: runner.queue.waiting == 2)
+        (queue,) = read((await runner.client.get("/internal/queues", headers=operators)).content)
+        assert (queue.name, queue.waiting, queue.says) == ("runs", 2, "1 run now")
+        assert (await runner.client.get("/internal/queues", headers=AUTHORIZED)).status_code == 401
+        for job in jobs:
+            job.cancel()
+        await asyncio.gather(*jobs, return_exceptions=True)
