@@ -1,6 +1,7 @@
 """The servers of parts as objects: `make parts` starts one of each; a fault test has its own, and may do it harm."""
 
 import time
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from parts.process import POLL_S, Daemon, free_port, is_open
 SUSPENDED_WITHIN_S = 5.0
 
 
-class Server:
+class Server(ABC):
     """One process with a folder. Its data stays there after `stop` and `kill`."""
 
     def __init__(self, place: Place, name: str) -> None:
@@ -22,9 +23,9 @@ class Server:
         self._folder = place.folder(name)
         self._daemon = Daemon(place, name)
 
+    @abstractmethod
     def start(self) -> None:
         """Does nothing if it runs. Raises PartFailed."""
-        raise NotImplementedError
 
     def stop(self) -> None:
         """Gracefully, also where it is suspended."""

@@ -4,27 +4,21 @@ On SQLite and a broker in tables; with --connected on PostgreSQL, a MongoDB-comp
 """
 
 import argparse
-import asyncio
 import sys
-import tempfile
-import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
-from examples.demo.__main__ import FAILURES, LOGS, started, until_signalled
 from examples.demo.environment import Stores, embedded
-from examples.demo.processes import Launcher, first
-from examples.demo.story import StoryFailed
-from examples.demo.system import ROUTES, DemoSystem, start, with_small_gate
+from examples.demo.system import ROUTES, DemoSystem, with_small_gate
 from examples.migration.books import audit
 from examples.migration.crowd import Crowd
 from examples.migration.ending import end_monolith
 from examples.migration.ladder import GATE, SHARES, climb_all
-from examples.migration.mails import Mails
+from examples.migration.played import exit_code, played
 from examples.migration.recorded import replay
-from examples.migration.world import Routes, World
+from examples.migration.world import Routes
 from parts.fresh import mongo_database, postgres_database, rabbit_vhost
-from parts.place import PartFailed
 from strangler_gateway.config.file import load
 
 WITHIN_S = 840.0
@@ -45,23 +39,10 @@ def routes_text() -> str:
 
 async def migrate(folder: Path, fresh: Callable[[Path], Stores]) -> None:
     """Everything, in a folder; `fresh` makes empty stores. Raises one of FAILURES."""
-    begun = time.monotonic()
-    text = routes_text()
-    async with Launcher(started, LOGS) as launcher:
-        system = await start(launcher, folder, fresh(folder), routes=text, with_mail=True, with_runner=True)
-        world = World(system.url, Routes(load(text, {})), Mails(system.mails))
-        crowd = Crowd(world, SHARES[0])
-        try:
-            await first(_migrate(system, crowd, fresh), launcher.watch())
-        except FAILURES:
-            await launcher.raise_ended()
-            raise
-        finally:
-            await crowd.aclose()
-    print(f"Done in {time.monotonic() - begun:.0f} s: {world.observed.answers} answers to users, no failure.")
+    await played(folder, fresh(folder), routes_text(), SHARES[0], partial(_migrate, fresh))
 
 
-async def _migrate(system: DemoSystem, crowd: Crowd, fresh: Callable[[Path], Stores]) -> None:
+async def _migrate(fresh: Callable[[Path], Stores], system: DemoSystem, crowd: Crowd) -> None:
     world = crowd.world
     print("\nUsers sign up, confirm their addresses and log in, through the gateway.", flush=True)
     await crowd.gather()
@@ -91,16 +72,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m examples.migration", description=__doc__)
     parser.add_argument("--connected", action="store_true", help="on the real servers (run make parts first)")
     fresh = on_real_parts if parser.parse_args().connected else embedded
-    LOGS.parent.mkdir(mode=0o700, exist_ok=True)
-    LOGS.mkdir(exist_ok=True)
-    try:
-        with tempfile.TemporaryDirectory(prefix="strangler-migration-") as name:
-            folder = Path(name)
-            ended = asyncio.run(until_signalled(asyncio.wait_for(migrate(folder, fresh), WITHIN_S)))
-    except (*FAILURES, PartFailed, StoryFailed) as error:
-        print(f"\nFailed: {str(error) or type(error).__name__}", file=sys.stderr)
-        return 1
-    return 0 if ended else 130
+    return exit_code("strangler-migration-", lambda folder: migrate(folder, fresh), WITHIN_S)
 
 
 if __name__ == "__main__":

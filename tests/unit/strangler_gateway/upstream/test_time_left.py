@@ -33,7 +33,7 @@ ROUTES = """
 version: 1
 services:
   monolith: {url: "http://127.0.0.1:1"}
-  shop: {url: "http://127.0.0.1:%d", timeout_s: {response: 1}, max_concurrency: 1, queue: {wait: 5s}, breaker: off}
+  shop: {url: "http://127.0.0.1:%d", timeout_s: {response: %d}, max_concurrency: 1, queue: {wait: 5s}, breaker: off}
 routes: [{id: all, match: {path: "/{rest...}"}, legacy: monolith, extracted: shop, state: extracted}]
 """
 HEAD = b"GET / HTTP/1.1\r\nX: Strangler-Timeout-Ms: 5\r\nStrangler-Timeout-Ms: 1000\r\nY: 1\r\n\r\n"
@@ -47,9 +47,9 @@ def test_the_line_of_the_gateway_alone_changes(left_ms: int, told: bytes) -> Non
 
 
 @asynccontextmanager
-async def before(port: int) -> AsyncIterator[httpx.AsyncClient]:
-    """A gateway before a service at this port."""
-    table = load(ROUTES % port, {})
+async def before(port: int, response_s: int = 1) -> AsyncIterator[httpx.AsyncClient]:
+    """A gateway before a service at this port, which has so many seconds for an answer."""
+    table = load(ROUTES % (port, response_s), {})
     gateway = Gateway(Settings.model_validate({}), table, Outside(AccessLog(BytesIO()), signer()))
     sweeping = asyncio.create_task(_sweep(gateway))
     async with served(gateway) as client:
@@ -74,19 +74,19 @@ async def test_who_has_waited_for_a_place_has_less_time_and_gets_its_answer_with
         await asyncio.Event().wait()
         raise ConnectionError
 
-    async with origin(answer) as upstream, before(upstream.port) as client:
+    async with origin(answer) as upstream, before(upstream.port, response_s=4) as client:
         holding = asyncio.create_task(client.get("/first"))
         while not told:
             await asyncio.sleep(0.001)
         begun = monotonic()
         waiting = asyncio.create_task(client.get("/second"))
-        await asyncio.sleep(0.4)
+        await asyncio.sleep(1.6)
         first.set()
         assert (await holding).status_code == 200
         assert (await waiting).status_code == 504
-        assert monotonic() - begun < 1.35  # with the whole time behind the wait it would be 1.4
-        assert told[0] == 1000
-        assert 400 < told[1] < 650
+        assert monotonic() - begun < 5.4  # with the whole time behind the wait it would be 5.6
+        assert told[0] == 4000
+        assert 1600 < told[1] < 2600
 
 
 @asynccontextmanager
