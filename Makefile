@@ -12,7 +12,7 @@ COMPILE_AS_TESTED = $(COMPILE) --constraint requirements.lock
 # Keeps bytecode even if the environment forbids it; otherwise every test process would compile all modules again.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(PYTHON_OF_VENV) -m pytest -n auto --dist loadscope
 
-.PHONY: help install demo migration story run test test-walks test-page test-compiled wheel parts parts-stop test-connected migration-connected images test-images soak chaos mutations check bench bench-purchase bench-mail bench-runner bench-log-in bench-page settings-doc dashboards tapes lock
+.PHONY: help install demo migration story run test test-walks test-page test-compiled wheel parts parts-stop parts-clear test-connected migration-connected images test-images soak chaos mutations check bench bench-purchase bench-mail bench-runner bench-log-in bench-page settings-doc dashboards tapes lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-19s %s\n", $$1, $$2}' Makefile
@@ -73,6 +73,9 @@ parts: $(INSTALLED) ## start PostgreSQL, RabbitMQ, Redis, Consul, Keycloak and a
 
 parts-stop: $(INSTALLED) ## stop these servers
 	@$(PYTHON_OF_VENV) -m parts stop
+
+parts-clear: $(INSTALLED) ## stop these servers and remove their data, so that the next make parts starts empty ones
+	@$(PYTHON_OF_VENV) -m parts clear
 
 test-connected: $(INSTALLED) ## run the tests against these servers (run make parts first)
 	@$(PYTEST) -m connected

@@ -1,7 +1,11 @@
-"""`python -m parts up|install|build|start|status|stop [part …]`: prints a line per part; exits with 1 if one fails."""
+"""`python -m parts up|install|build|start|status|stop|clear [part …]`: a line per part; exits with 1 if one fails.
+
+`clear` stops the server and removes its data; the next `up` starts an empty one.
+"""
 
 import argparse
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable, Sequence
@@ -72,7 +76,16 @@ def stop(part: PartModule, place: place.Place) -> str:
     return "stopped"
 
 
-VERBS: dict[str, Verb] = {verb.__name__: verb for verb in (up, install, build, start, status, stop)}
+def clear(part: PartModule, place: place.Place) -> str:
+    """Stops it and removes its data. Programs that were built stay."""
+    part.stop(place)
+    folder = place.root / part.NAME
+    if folder.exists():
+        shutil.rmtree(folder)
+    return "stopped, its data is removed"
+
+
+VERBS: dict[str, Verb] = {verb.__name__: verb for verb in (up, install, build, start, status, stop, clear)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -82,7 +95,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     tools = [name for name in names if name in TOOLS and options.verb in ("up", "install")]
     try:
         where = place.from_environment()
-        if servers and options.verb in ("up", "stop") and _by_docker():
+        if servers and options.verb in ("up", "stop", "clear") and _by_docker():
             secrets = {"KEYCLOAK_ADMIN_PASSWORD": keycloak.admin_password(where)}
             (docker.start if options.verb == "up" else docker.stop)(servers, secrets)
             servers = [] if options.verb == "up" else servers

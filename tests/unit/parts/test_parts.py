@@ -12,8 +12,8 @@ import psutil
 import pytest
 import yaml
 
-from parts import docker, fresh, leftovers
-from parts.__main__ import PARTS
+from parts import docker, fresh, leftovers, redis
+from parts.__main__ import PARTS, clear
 from parts.place import OsUser, PartFailed, Place, from_environment
 from parts.process import Daemon, free_port, is_open
 
@@ -116,6 +116,17 @@ def test_only_names_of_test_runs_that_are_over_are_left_over() -> None:
     before, ahead = "run_00000001aaaaaaaa", "run_ffffffffaaaaaaaa"
     assert leftovers.old([mine, *others, before, ahead], now) == [before, ahead]
     assert leftovers.old([mine], now + leftovers.OLD_S + 2) == [mine]
+
+
+def test_clear_removes_the_data_of_one_part_and_leaves_built_programs(tmp_path: Path) -> None:
+    place = Place(tmp_path, OWN)
+    kept = (place.folder("bin") / "program", place.folder("rabbit") / "data")
+    for file in (*kept, place.folder(redis.NAME) / "log"):
+        file.touch()
+    clear(redis, place)
+    clear(redis, place)  # twice does no harm
+    assert not (tmp_path / redis.NAME).exists()
+    assert all(file.exists() for file in kept)
 
 
 @pytest.mark.connected
