@@ -29,8 +29,9 @@ SERVICES = tuple(
 )
 RUNNER = SERVICES[-1]
 EXAMPLES = Image("polycode-examples", "examples/Dockerfile")
+REGISTRAR = Image("strangler-registrar", "deploy/registrar/Dockerfile")
 EXAMPLE_SERVICE = Image("strangler-example-service", "examples/service/Dockerfile")
-CHAINS: Sequence[Sequence[Image]] = ((*SERVICES, EXAMPLES), (GATEWAY, PLAIN_GATEWAY, EXAMPLE_SERVICE))
+CHAINS: Sequence[Sequence[Image]] = ((*SERVICES, EXAMPLES), (GATEWAY, PLAIN_GATEWAY, REGISTRAR, EXAMPLE_SERVICE))
 """Images that begin with the same libraries, one after another: the first one's layers serve the others."""
 IMAGES = tuple(image for chain in CHAINS for image in chain)
 

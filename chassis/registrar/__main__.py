@@ -27,7 +27,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     configure("registrar")
     try:
         return asyncio.run(_run(options, load(RegistrarSettings)))
-    except (SettingsInvalid, ValueError) as error:
+    except (SettingsInvalid, ValueError, OSError) as error:
         print(f"registrar cannot start: {error}", file=sys.stderr)
         return 1
 
@@ -41,7 +41,7 @@ async def _run(options: argparse.Namespace, settings: RegistrarSettings) -> int:
         stop = asyncio.Event()
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, stop.set)
-        await registrar.run(options.interval, stop)
+        await registrar.run(options.interval, stop, options.alive)
         return _shown(await registrar.withdraw(), as_json=options.json) if options.deregister_on_exit else 0
     finally:
         consul.close()
@@ -80,6 +80,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--once", action="store_true", help="look once, then end")
     parser.add_argument(
         "--deregister-on-exit", action="store_true", help="at SIGTERM, deregister all that it registered"
+    )
+    parser.add_argument(
+        "--alive", type=Path, metavar="FILE", help="a file to touch after each look, for a health check by its age"
     )
     parser.add_argument("--json", action="store_true", help="print what was done as JSON (with --once, or at the end)")
     return parser

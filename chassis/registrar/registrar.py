@@ -8,6 +8,7 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from chassis.consul.client import Consul
 from chassis.consul.values import ConsulFailed
@@ -50,14 +51,16 @@ class Registrar:
         """Deregisters all that it has registered."""
         return await self._enact((), [])
 
-    async def run(self, every_s: float, stop: asyncio.Event) -> None:
-        """Until `stop`. What is new is logged; what stays as it is, only once."""
+    async def run(self, every_s: float, stop: asyncio.Event, alive: Path | None = None) -> None:
+        """Until `stop`. What is new is logged; what stays as it is, only once. `alive` is touched after each pass."""
         told: RegistrarPass | None = None
         while not stop.is_set():
             done = await self.once()
             if done != told:
                 tell(done)
             told = done
+            if alive is not None:
+                alive.touch()  # noqa: ASYNC240  # one system call a pass
             try:
                 await asyncio.wait_for(stop.wait(), every_s)
             except TimeoutError:

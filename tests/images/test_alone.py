@@ -7,7 +7,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from images.build import EXAMPLE_SERVICE, GATEWAY, IMAGES, PLAIN_GATEWAY, RUNNER
+from images.build import EXAMPLE_SERVICE, EXAMPLES, GATEWAY, IMAGES, PLAIN_GATEWAY, REGISTRAR, RUNNER, SERVICES, Image
 from images.engine import Engine
 from images.pip_settings import HOME
 from tests.images.containers import HARDENED, started
@@ -29,6 +29,7 @@ PRINTED = {
     "JAVA": 'class Main { public static void main(String[] a) { System.out.println("hello"); } }',
     "RUST": 'fn main() { println!("hello"); }',
 }
+HELP = {EXAMPLES: ["examples.monolith", "--help"]}
 # Docker has no folder that can be written to under --read-only; Podman has some unless this is said.
 STRICTLY = {"podman": ["--read-only-tmpfs=false"], "docker": []}
 LISTED = """
@@ -58,6 +59,16 @@ def test_an_image_shows_nothing_of_the_machine_that_built_it(engine: Engine, ima
     settings = ("/etc/pip.conf", f"{HOME}/.config", f"{HOME}/.cache")
     options = ("--rm", "--network=none", "--entrypoint=ls", "--user=0")
     assert [path for path in settings if engine.succeeds("run", *options, image, "-d", path)] == []
+
+
+@pytest.mark.parametrize("image", IMAGES, ids=lambda image: image.name)
+def test_an_image_needs_no_shell(engine: Engine, image: Image) -> None:
+    hidden = [f"--volume=/dev/null:/usr/bin/{shell}:ro" for shell in ("dash", "bash")]
+    without = ("run", "--rm", "--network=none", *hidden, *HARDENED)
+    assert not engine.succeeds(*without, "--entrypoint=sh", image.name, "-c", "exit 0")
+    assert "usage" in engine.run(*without, image.name, *HELP.get(image, ["--help"])).lower()
+    if image in SERVICES:
+        assert "polycode" in engine.run(*without, "--entrypoint=polycode", image.name, "--help")
 
 
 @pytest.mark.parametrize("image", [GATEWAY.name, PLAIN_GATEWAY.name])
@@ -99,6 +110,20 @@ def test_the_example_service_starts(engine: Engine) -> None:
     with started(engine, EXAMPLE_SERVICE.name, *STRICTLY[engine.command], environ) as service:
         service.becomes_healthy()
         assert service.stop() == 0
+
+
+def test_the_registrar_is_healthy_while_consul_is_away_and_ends_at_sigterm(engine: Engine, tmp_path: Path) -> None:
+    tmp_path.chmod(0o755)
+    (tmp_path / "instances.jsonl").write_text("")
+    options = (
+        "--tmpfs=/tmp",
+        f"--volume={tmp_path}:/etc/registrar:ro",
+        "--env=REGISTRAR_CONSUL_URL=consul://127.0.0.1:9",
+    )
+    with started(engine, REGISTRAR.name, *options) as registrar:
+        registrar.becomes_healthy()
+        assert "127.0.0.1:9" in registrar.log()
+        assert registrar.stop() == 0
 
 
 def test_the_runner_runs_every_language_in_a_confined_container(engine: Engine) -> None:

@@ -16,7 +16,7 @@ from extracted.learning.settings import Settings as Learning
 from extracted.mailer.settings import Settings as Mailer
 from extracted.runner.settings import Settings as Runner
 from extracted.shop.settings import Settings as Shop
-from images.build import IMAGES
+from images.build import IMAGES, REGISTRAR
 from images.engine import ROOT
 from strangler_gateway.identity.signer import open_signer
 from strangler_gateway.joined import joined
@@ -41,8 +41,10 @@ def test_every_image_has_what_docs_deploying_promises(dockerfile: str) -> None:
     text = (ROOT / dockerfile).read_text().replace("\\\n", " ")
     stages = re.findall(r"^FROM (\S+)(?: AS (\S+))?", text, re.MULTILINE)
     assert {base for base, _ in stages} <= {"python:3.12-slim", *(name for _, name in stages)}
-    for wanted in ("USER 10001:10001", "STOPSIGNAL SIGTERM", "HEALTHCHECK ", "EXPOSE ", "ENTRYPOINT [", "CMD ["):
+    for wanted in ("USER 10001:10001", "STOPSIGNAL SIGTERM", "HEALTHCHECK ", "ENTRYPOINT [", "CMD ["):
         assert len(re.findall(rf"^\s*{re.escape(wanted)}", text, re.MULTILINE)) >= 1, wanted
+    assert ("EXPOSE " in text) == (dockerfile != REGISTRAR.dockerfile)
+    assert re.findall(r"^\s*(?:CMD|ENTRYPOINT)(?! \[)|HEALTHCHECK(?!.* CMD \[)", text, re.MULTILINE) == []
     installs = re.findall(r"pip (?:--python \S+ )?(?:install|wheel) (.*)", text)
     assert installs
     assert [line for line in installs if not re.search("--require-hashes|--no-index|--no-build-isolation", line)] == []

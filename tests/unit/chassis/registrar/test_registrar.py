@@ -89,8 +89,11 @@ def test_what_joins_the_list_is_registered_and_checked_and_what_leaves_it_is_der
     agent: Agent, file: Path
 ) -> None:
     file.write_text(agent.line(part.PORT, health="/v1/status/leader") + agent.line(1))
-    with agent.registrar("--list", str(file), "--deregister-on-exit"):
+    alive = file.with_name("alive")
+    with agent.registrar("--list", str(file), "--deregister-on-exit", "--alive", str(alive)):
         eventually(lambda: agent.ports() == {part.PORT, 1})
+        seen = alive.stat().st_mtime_ns
+        eventually(lambda: alive.stat().st_mtime_ns > seen)
         eventually(lambda: agent.passing() == {part.PORT})
         file.write_text(agent.line(part.PORT, health="/no-such-page"))
         eventually(lambda: agent.ports() == {part.PORT} and agent.passing() == set())
