@@ -37,6 +37,7 @@ def admin_app(desk: AdminDesk, pages: Sequence[Route] = ()) -> Starlette:
         Route("/metrics", admin.metrics),
         Route("/.well-known/jwks.json", admin.jwks),
         Route("/status", admin.reads(admin.status)),
+        Route("/overview", admin.reads(admin.overview)),
         Route("/routes", admin.reads(admin.routes)),
         Route("/services", admin.reads(admin.services)),
         Route("/queues", admin.reads(admin.queues)),
@@ -73,7 +74,7 @@ class _Admin:
         self._parts, self._migration = desk.parts, desk.migration
         self._access, self._operations, self._reports = desk.access, desk.operations, desk.reports
         self.gateways, self.retirement = desk.gateways, desk.retirement
-        self._queues = desk.queues
+        self._queues, self._overview = desk.queues, desk.overview
         self.plans = PlanCalls(desk.parts.plans, desk.operations)
 
     def reads(self, endpoint: Endpoint) -> Endpoint:
@@ -139,6 +140,9 @@ class _Admin:
 
     async def status(self, request: Request) -> Response:
         return JSONResponse(self._reports.status())
+
+    async def overview(self, request: Request) -> Response:
+        return JSONResponse(await self._overview.asked())
 
     async def routes(self, request: Request) -> Response:
         """With `counters=own` those of this gateway alone: nobody is asked."""

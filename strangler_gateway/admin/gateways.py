@@ -10,7 +10,6 @@ from starlette.responses import JSONResponse, Response
 from chassis.service.metrics import Metric, gauge
 from strangler_gateway.admin.bodies import Text
 from strangler_gateway.admin.requests import AdminRefusal, body, caller
-from strangler_gateway.admin.totals import Totals
 from strangler_gateway.cluster.member import ClusterMember
 from strangler_gateway.cluster.peers import PeerAway, clock_time
 from strangler_gateway.cluster.record import RollbackName
@@ -20,6 +19,7 @@ from strangler_gateway.joined import Joined
 from strangler_gateway.migration.journal.journal_entry import iso
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.shared_counts import SharedCounts
+from strangler_gateway.overview.totals import Totals
 from strangler_gateway.table.position import Position, place
 
 View = dict[str, Any]
@@ -44,9 +44,10 @@ class FailuresQuestion(GatewayCall):
 
 
 class TotalsQuestion(GatewayCall):
-    """`users`: with the sketches that tell how many there were."""
+    """`users`: with the sketches that tell how many there were; `durations`: with the histograms."""
 
     users: bool = False
+    durations: bool = False
 
 
 class DifferencesQuestion(GatewayCall):
@@ -178,7 +179,7 @@ class Gateways:
     async def totals(self, request: Request) -> Response:
         """Everything that this gateway has counted."""
         asked = await self._asked(request, TotalsQuestion)
-        return JSONResponse(await self._totals.row(asked.users))
+        return JSONResponse(await self._totals.row(users=asked.users, durations=asked.durations))
 
     async def differences(self, request: Request) -> Response:
         """The differences of a route that this gateway has seen; none if it does not know the route."""

@@ -1,16 +1,17 @@
 """What the admin port shows of a gateway, beside its migration."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from joserfc.jwk import KeySet
 
 from strangler_gateway.admin.gateways import GatewayTokens
-from strangler_gateway.admin.totals import Differences
 from strangler_gateway.joined import Joined
 from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.migration.shared_counts import SharedCounts
+from strangler_gateway.overview.history import History
+from strangler_gateway.overview.totals import Differences
 from strangler_gateway.plans.plans import Plans
 from strangler_gateway.recording.record import Recorder
 from strangler_gateway.settings import Settings
@@ -56,5 +57,6 @@ class AdminParts:
     counts: SharedCounts | None = None
     plans: Plans | None = None
     """None: nothing drives plans here."""
+    history: History = field(default_factory=History)
     name: str = "gateway"
     """Of this gateway, in what it signs."""

@@ -4,10 +4,10 @@ from strangler_gateway.admin import views
 from strangler_gateway.admin.gateways import Gateways
 from strangler_gateway.admin.parts import AdminParts
 from strangler_gateway.admin.requests import unknown_name
-from strangler_gateway.admin.totals import Totals
 from strangler_gateway.admin.views import View
 from strangler_gateway.migration.inventory import inventory
 from strangler_gateway.migration.migration import Migration
+from strangler_gateway.overview.totals import Totals
 from strangler_gateway.steps.explain import explain
 from strangler_gateway.table.matcher import Matcher
 from strangler_gateway.table.routes import Movable
@@ -25,14 +25,14 @@ class Reports:
 
     async def routes(self, *, own: bool = False) -> View:
         """Every route with the counters of all gateways; `own`: of this one alone, and nobody is asked."""
-        total = await (self._totals.own() if own else self._totals.of())
-        shown = views.routes(self._migration, total.stats) | {"silent": list(total.silent)}
+        counted = await (self._totals.own() if own else self._totals.of())
+        shown = views.routes(self._migration, counted.total) | {"silent": list(counted.silent)}
         return shown | self._gateways.lagging() | self._limits()
 
     async def inventory(self) -> View:
         """What is left to migrate, by the counters of all gateways."""
-        total = await self._totals.of(users=True)
-        return inventory(self._migration.served, total.stats) | {"silent": list(total.silent)}
+        counted = await self._totals.of(users=True)
+        return inventory(self._migration.served, counted.total) | {"silent": list(counted.silent)}
 
     async def services(self) -> View:
         """Every service, asked now."""

@@ -3,20 +3,29 @@
 import contextlib
 import json
 import time
-from collections.abc import Iterator, Sequence
-from typing import Annotated
+from collections.abc import Iterator
+from typing import Annotated, NamedTuple
 
 import typer
 
 from strangler_gateway.cli.client import USAGE, AdminClient, Answer
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson
-from strangler_gateway.cli.output import live_screen, plain, show_table
-from strangler_gateway.cli.overview import Look, group_rows, problems, summary, totals
+from strangler_gateway.cli.output import Row, live_screen, plain, show_table
+from strangler_gateway.cli.overview import group_rows, summary, totals
 from strangler_gateway.cli.watch import seconds
 
 COLUMNS = ("group", "state", "hold", "requests/s", "new side", "legacy fails", "new fails", "plan")
 NUMBERS = frozenset({"requests/s", "new side", "legacy fails", "new fails"})
 ONCE_S = 1.0
+
+
+class _Look(NamedTuple):
+    overview: Answer
+    rows: list[Row]
+
+    @property
+    def lines(self) -> list[str]:
+        return [summary(self.overview), *map(str, self.overview["problems"])]
 
 
 def top(
@@ -25,10 +34,10 @@ def top(
     admin: Admin = DEFAULT_ADMIN,
     as_json: AsJson = False,
 ) -> None:
-    """Show how far the migration is, and what goes where now.
+    """Show how far the migration is, and what goes where now, at all gateways.
 
-    Rates and failures are those since the last look. Ctrl-C ends it. Where the output is no terminal, or with --json,
-    it looks once.
+    Rates and failures are those of the last 10 seconds. Ctrl-C ends it. Where the output is no terminal, or with
+    --json, it looks once.
     """
     client = AdminClient(admin, as_json)
     pause = seconds(every)
@@ -39,39 +48,29 @@ def top(
             _once(client)
         else:
             with contextlib.suppress(KeyboardInterrupt):  # whether it looks, draws or waits
-                for before, now in _looks(client, pause):
-                    show([*_lines(before, now)], COLUMNS, group_rows(before, now), NUMBERS)
+                for look in _looks(client, pause):
+                    show(look.lines, COLUMNS, look.rows, NUMBERS)
 
 
-def _looks(client: AdminClient, pause: float) -> Iterator[tuple[Look, Look]]:
-    """Each look with the one before, without end."""
-    before = _look(client)
+def _looks(client: AdminClient, pause: float) -> Iterator[_Look]:
+    """Without end."""
     while True:
+        overview, plans = client.get("overview"), client.get("plans")["plans"]
+        yield _Look(overview, group_rows(overview, {str(one["group"]): one for one in plans}))
         time.sleep(pause)
-        now = _look(client)
-        yield before, now
-        before = now
 
 
 def _once(client: AdminClient) -> None:
-    before, now = next(_looks(client, ONCE_S))
-    rows = group_rows(before, now)
+    """What comes in this second is counted, too."""
+    client.get("overview")
+    time.sleep(ONCE_S)
+    look = next(_looks(client, ONCE_S))
     if client.as_json:
-        groups = [dict(zip(COLUMNS, row, strict=True)) for row in rows]
-        print(json.dumps({**totals(before, now), "problems": problems(now), "groups": groups}, ensure_ascii=False))
+        groups = [dict(zip(COLUMNS, row, strict=True)) for row in look.rows]
+        shown = {**totals(look.overview), "problems": look.overview["problems"], "groups": groups}
+        print(json.dumps(shown, ensure_ascii=False))
         return
-    for line in _lines(before, now):
+    for line in look.lines:
         print(plain(line))
     print()
-    show_table(COLUMNS, rows, NUMBERS)
-
-
-def _look(client: AdminClient) -> Look:
-    at, routes = time.monotonic(), client.get("routes")
-    plans: Sequence[Answer] = client.get("plans")["plans"]
-    return Look(at, routes, {str(one["group"]): one for one in plans})
-
-
-def _lines(before: Look, now: Look) -> Iterator[str]:
-    yield summary(before, now)
-    yield from problems(now)
+    show_table(COLUMNS, look.rows, NUMBERS)

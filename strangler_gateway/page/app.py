@@ -17,7 +17,6 @@ from strangler_gateway.page.entry.log_in import LogIn
 from strangler_gateway.page.entry.sessions import LoginSessions
 from strangler_gateway.page.entry.visitor import Visitors
 from strangler_gateway.page.following import Following
-from strangler_gateway.page.live.sampler import Sampler
 from strangler_gateway.page.live.stream import LiveStream
 from strangler_gateway.page.parts import PageParts
 from strangler_gateway.page.reading import ReadPages, to_page
@@ -31,12 +30,10 @@ class OperatorsPage:
         self,
         desk: AdminDesk,
         clock: Callable[[], float] = time.monotonic,
-        wall: Callable[[], float] = time.time,
     ) -> None:
-        """`clock` tells monotonic seconds, `wall` Unix seconds."""
-        self.sampler = Sampler(desk.migration, desk.parts.stats, clock, wall)
+        """`clock` tells monotonic seconds."""
         self.visitors = Visitors(desk.access, LoginSessions(clock))
-        self._parts = PageParts(desk, self.visitors, self.sampler, templates())
+        self._parts = PageParts(desk, self.visitors, templates())
         following, migration = Following(self._parts, clock), desk.migration
         self._stream = LiveStream(following.produce, partial(_version, migration), clock, migration.refresh)
         self._log_in = LogIn(self.visitors, clock, self._parts.show)
@@ -71,7 +68,7 @@ class OperatorsPage:
 
     async def run(self) -> None:
         """For ever."""
-        await asyncio.gather(self.sampler.run(), self._stream.run())
+        await asyncio.gather(self._parts.desk.sampler.run(), self._stream.run())
 
     async def _static(self, request: Request) -> Response:
         found = static_file(request, request.path_params["name"])

@@ -42,7 +42,7 @@ class Following:
 
     def _overview(self) -> Parts:
         parts, ui = self._parts, self._ui
-        view = overview.overview(parts.migration, parts.stats, parts.sampler.fine, parts.desk.gateways.listing())
+        view = parts.desk.overview.known()
         shown = {"problems": ui.problems(view["problems"]), "totals": ui.totals(view["totals"], view["states"])}
         rows = {one["name"]: one for one in view["groups"]}
         self._rows = {name: self._row(name, overview.shown(one)) for name, one in rows.items()}
@@ -55,7 +55,7 @@ class Following:
     async def _group(self, name: str) -> Parts:
         parts, ui = self._parts, self._ui
         movable = parts.migration.served.movables[name]
-        view = group.group(parts.migration, movable, parts.stats, parts.sampler.fine)
+        view = group.group(parts.migration, movable, parts.stats, parts.recent)
         known = await self._known(name)
         shown = {
             "standing": ui.standing(view),

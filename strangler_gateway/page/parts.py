@@ -9,8 +9,8 @@ from starlette.responses import Response
 
 from strangler_gateway.admin.desk import AdminDesk
 from strangler_gateway.migration.migration import Migration
+from strangler_gateway.overview.ring import Ring
 from strangler_gateway.page.entry.visitor import Visitor, Visitors
-from strangler_gateway.page.live.sampler import Sampler
 from strangler_gateway.page.render import html
 from strangler_gateway.telemetry.stats import Stats
 
@@ -19,7 +19,6 @@ from strangler_gateway.telemetry.stats import Stats
 class PageParts:
     desk: AdminDesk
     visitors: Visitors
-    sampler: Sampler
     templates: Environment
 
     @property
@@ -29,8 +28,13 @@ class PageParts:
 
     @property
     def stats(self) -> Stats:
-        """What this gateway has counted."""
-        return self.desk.parts.stats
+        """What all gateways had counted at the last sample."""
+        return self.desk.sampler.counted.total
+
+    @property
+    def recent(self) -> Ring:
+        """The last minutes."""
+        return self.desk.sampler.history.fine
 
     def show(
         self, request: Request, visitor: Visitor | None, template: str, status: int = 200, **values: Any

@@ -8,9 +8,9 @@ from starlette.requests import Request
 from starlette.responses import RedirectResponse, Response, StreamingResponse
 
 from strangler_gateway.admin.requests import AdminRefusal, query_field
+from strangler_gateway.overview.ring import ALL, Ring
 from strangler_gateway.page.entry.visitor import Visitor
 from strangler_gateway.page.following import plan_of
-from strangler_gateway.page.live.history import ALL, Ring
 from strangler_gateway.page.live.stream import LiveStream
 from strangler_gateway.page.parts import PageParts
 from strangler_gateway.page.render import NEVER_STORED, as_json
@@ -28,9 +28,7 @@ class ReadPages:
 
     async def overview(self, request: Request, visitor: Visitor) -> Response:
         parts = self._parts
-        await parts.migration.refresh()
-        view = overview.overview(parts.migration, parts.stats, parts.sampler.fine, parts.desk.gateways.listing())
-        view["pace"] = overview.pace_of(parts.migration, view["totals"], parts.stats.wall())
+        view = await parts.desk.overview.asked()
         wanted = {name: request.query_params.get(name, "") for name in ("q", "state")}
         view["groups"] = [one for one in view["groups"] if _is_wanted(one, **wanted)]
         more = self._over_time(request, ALL)
@@ -40,9 +38,9 @@ class ReadPages:
 
     async def group(self, request: Request, visitor: Visitor) -> Response:
         parts = self._parts
-        await parts.migration.refresh()
+        await parts.desk.sampler.fresh()
         movable = parts.desk.operations.movable(query_field(request, "unit"))
-        view = group.group(parts.migration, movable, parts.stats, parts.sampler.fine)
+        view = group.group(parts.migration, movable, parts.stats, parts.recent)
         view["evidence"] = await parts.desk.reports.evidence(movable.name)
         differences = [await parts.desk.reports.differences(each["id"]) for each in view["routes"]]
         view["differences"] = group.difference_tree(differences)
@@ -75,7 +73,7 @@ class ReadPages:
             after = float(request.query_params.get("after", 0))
         except ValueError:
             raise AdminRefusal(422, "invalid", "after wants Unix seconds") from None
-        self._parts.sampler.watched()
+        self._parts.desk.sampler.watched()
         return as_json(request, history.history(ring, request.query_params.get("unit", ALL), after))
 
     async def live(self, request: Request, visitor: Visitor) -> Response:
@@ -84,7 +82,7 @@ class ReadPages:
         viewer = self._stream.join(topic)
         if viewer is None:
             raise AdminRefusal(503, "viewers", "too many pages are open; this one does not follow by itself")
-        self._parts.sampler.watched()
+        self._parts.desk.sampler.watched()
         is_allowed = partial(self._parts.visitors.is_allowed, request)
         fields = {**NEVER_STORED, "X-Accel-Buffering": "no"}
         return StreamingResponse(
@@ -96,8 +94,8 @@ class ReadPages:
         return {"span": span, "table": history.table(ring, name)}
 
     def _ring(self, request: Request) -> tuple[Ring, str]:
-        sampler = self._parts.sampler
-        return (sampler.long, "day") if request.query_params.get("span") == "day" else (sampler.fine, "now")
+        history = self._parts.desk.sampler.history
+        return (history.day, "day") if request.query_params.get("span") == "day" else (history.fine, "now")
 
     async def nothing(self, request: Request, visitor: Visitor) -> Response:
         message = f"there is no page {request.url.path[:200]}"

@@ -61,15 +61,20 @@ def without_users(delta: Delta) -> Delta:
     return {**delta, "routes": kept}
 
 
-def told(stats: Stats, users: bool) -> dict[str, Any]:
-    """Everything that was counted since `stats.since`, which stays; `users`: with the sketches."""
-    rows = {name: row for name, one in stats.by_route.items() if (row := _told_route(one, users))}
+def told(stats: Stats, *, users: bool = False, durations: bool = False) -> dict[str, Any]:
+    """Everything that was counted since `stats.since`, which stays; `users`: with the sketches.
+
+    `durations`: with the histograms of this process.
+    """
+    rows = {name: row for name, one in stats.by_route.items() if (row := _told_route(one, users, durations))}
     return {"routes": rows, "undeclared": dict(stats.undeclared)}
 
 
-def _told_route(one: RouteStats, users: bool) -> dict[str, Any]:
+def _told_route(one: RouteStats, users: bool, durations: bool) -> dict[str, Any]:
     sketches = {f"users_{side}": getattr(one, f"users_{side}") for side in _SIDES} if users else {}
     row: dict[str, Any] = {name: sketch.text() for name, sketch in sketches.items() if sketch is not None}
+    if durations:
+        row |= {f"latency_{side}": sparse(getattr(one, f"durations_{side}")) for side in _SIDES}
     row["counters"] = {name: count for name in COUNTERS if (count := getattr(one, name))}
     row["last_legacy_at"] = one.last_legacy_at
     return {name: value for name, value in row.items() if value}

@@ -5,7 +5,8 @@ from typing import Any
 
 from strangler_gateway.admin import views
 from strangler_gateway.migration.migration import Migration
-from strangler_gateway.page.live.history import Ring
+from strangler_gateway.overview.overview import by_movable, row
+from strangler_gateway.overview.ring import Ring
 from strangler_gateway.page.views import overview
 from strangler_gateway.table.position import Position, place, position_of
 from strangler_gateway.table.routes import MigrationState, Movable
@@ -20,9 +21,9 @@ MAX_JOURNAL = 20
 def group(migration: Migration, movable: Movable, stats: Stats, recent: Ring) -> View:
     """What does not have to be asked for elsewhere."""
     table = migration.served
-    routes = overview.by_movable(table).get(movable.name, ())
+    routes = by_movable(table).get(movable.name, ())
     standing, unconfirmed = migration.standings[movable.name], migration.unconfirmed
-    return overview.row(migration, movable, routes, recent) | {
+    return row(migration, movable, routes, recent) | {
         "who": standing.who,
         "why": standing.why,
         "data": movable.data,

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from strangler_gateway.migration.journal.journal_entry import iso
-from strangler_gateway.page.live.history import Ring, Sample, known
+from strangler_gateway.overview.ring import Ring, Sample, known
 
 View = dict[str, Any]
 MAX_ROWS = 12

@@ -36,7 +36,7 @@ class Browser(httpx.AsyncClient):
     def __init__(self, world: World, migration: Migration, **given: Any) -> None:
         self.time = Time()
         desk = AdminDesk(shown(world, settings(**given)), migration)
-        app = admin_app(desk, OperatorsPage(desk, self.time, self.time).routes)
+        app = admin_app(desk, OperatorsPage(desk, self.time).routes)
         super().__init__(transport=httpx.ASGITransport(app), base_url=SITE)
 
     async def log_in(self, credential: str, headers: Mapping[str, str] = HERE, **more: str) -> httpx.Response:

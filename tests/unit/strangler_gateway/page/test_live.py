@@ -1,13 +1,9 @@
-"""What open pages are sent, and the samples behind the pictures."""
+"""What open pages are sent."""
 
 import asyncio
 from collections.abc import Mapping
 from contextlib import aclosing
-from math import isnan
 
-import pytest
-
-from strangler_gateway.page.live.history import ALL, Ring, Sample, percentile
 from strangler_gateway.page.live.stream import MAX_BEHIND, MAX_VIEWERS, LiveStream, Topic, message
 
 PAGE: Topic = ("overview", "")
@@ -68,21 +64,3 @@ async def test_a_slow_viewer_and_one_whose_log_in_has_ended_are_let_go_and_there
 def test_rows_are_sent_within_a_table_and_only_their_own_id_is_marked() -> None:
     said = message({"r": '<tr id="r"><td id="x">a\nb</td></tr>'})
     assert said == b'data: <table><tr hx-swap-oob="true" id="r"><td id="x">a\ndata: b</td></tr></table>\n\n'
-
-
-def test_a_ring_keeps_the_last_samples_and_knows_quiet_times() -> None:
-    ring = Ring(3)
-    for at in range(1, 6):
-        ring.add(at, 1.0, {"items": Sample(at, 1), ALL: Sample(at, 1)} if at != 4 else {})
-    assert [(at, one.legacy) for at, _, one in ring.samples("items", 0)] == [(3, 3), (4, 0), (5, 5)]
-    assert [at for at, _, _ in ring.samples("items", 4)] == [5]
-    assert [one.new for _, _, one in ring.samples("unknown", 0)] == [0, 0, 0]
-    assert ring.latest(ALL, 2.0) == (2.0, Sample(5, 1))
-    ring.keep(())
-    assert [one.legacy for _, _, one in ring.samples("items", 0)] == [0, 0, 0]
-
-
-@pytest.mark.parametrize(("bins", "part", "value"), [({1: 4}, 0.5, 1.5), ({0: 2, 1: 2}, 0.95, 1.9), ({2: 5}, 0.5, 2.0)])
-def test_a_percentile_lies_within_its_bucket(bins: dict[int, int], part: float, value: float) -> None:
-    assert percentile(bins, (1.0, 2.0), part) == pytest.approx(value)
-    assert isnan(percentile({}, (1.0, 2.0), part))

@@ -4,8 +4,9 @@ Decisions need more than that: migration/shared_counts.py.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Protocol
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple, Protocol
 
 from strangler_gateway.cluster.members import Members
 from strangler_gateway.cluster.peers import PeerAway, Peers
@@ -14,6 +15,8 @@ from strangler_gateway.telemetry.drained import add, told
 from strangler_gateway.telemetry.stats import Stats
 
 _ODD = (LookupError, TypeError, ValueError, AttributeError, OverflowError)
+OWN = ""
+"""The name under which this gateway's counters are given."""
 
 Answer = Mapping[str, Any]
 
@@ -26,12 +29,40 @@ class Differences(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
-class Total:
-    """`stats.since`: from when on all who answered have counted; `silent`: of each other gateway, a sentence."""
+class _Heard(NamedTuple):
+    """Of another gateway: its answer, and the counters that were read from it."""
 
+    answer: Answer
     stats: Stats
+
+
+@dataclass(frozen=True)
+class Counted:
+    """What each gateway that answers has counted. `silent`: of each other gateway, a sentence."""
+
+    own: Stats
+    others: Mapping[str, _Heard] = field(default_factory=dict)
     silent: tuple[str, ...] = ()
+    users: bool = False
+    """Whether the sum has sketches of users."""
+
+    @property
+    def by_gateway(self) -> Mapping[str, Stats]:
+        """By name; this one's as OWN."""
+        return {OWN: self.own, **{name: one.stats for name, one in self.others.items()}}
+
+    @cached_property
+    def total(self) -> Stats:
+        """The sum. `since`: from when on all of them have counted."""
+        if not self.others:
+            return self.own
+        total = Stats(self.own.wall)
+        total.since, total.started = self.own.since, self.own.started
+        add(total, told(self.own, users=self.users))
+        for answer, _ in self.others.values():
+            add(total, answer["counted"])
+            total.since, total.started = max(total.since, answer["since"]), max(total.started, answer["started"])
+        return total
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,31 +75,33 @@ class Totals:
     members: Members | None = None
     peers: Peers | None = None
 
-    async def of(self, *, users: bool = False) -> Total:
-        """Of all gateways; `users`: how many there were, too."""
-        mine, (answers, silent) = await self.row(users), await self._asked("totals", {"users": users})
-        if not answers:
-            return Total(self.stats, tuple(silent))
-        total = Stats(self.stats.wall)
-        total.since = total.started = 0.0
-        for name, row in ((None, mine), *answers.items()):
+    @property
+    def others(self) -> int:
+        """How many gateways there are beside this one."""
+        return len(self.members.others) if self.members is not None else 0
+
+    async def of(self, *, users: bool = False, durations: bool = False) -> Counted:
+        """Of all gateways, asked now; `users`: how many there were, too; `durations`: with their histograms."""
+        answers, silent = await self._asked("totals", {"users": users, "durations": durations})
+        await self.refresh()
+        heard = {}
+        for name, answer in answers.items():
             try:
-                add(Stats(), row["counted"])  # all of it, or nothing
-                add(total, row["counted"])
-                total.since, total.started = max(total.since, row["since"]), max(total.started, row["started"])
+                heard[name] = _read(answer)
             except _ODD as exc:
                 silent.append(f"the counters of {name} cannot be read: {type(exc).__name__} {exc}")
-        return Total(total, tuple(silent))
+        return Counted(self.stats, heard, tuple(silent), users)
 
-    async def own(self) -> Total:
+    async def own(self) -> Counted:
         """Of this gateway alone."""
         await self.refresh()
-        return Total(self.stats)
+        return Counted(self.stats)
 
-    async def row(self, users: bool) -> dict[str, Any]:
+    async def row(self, *, users: bool, durations: bool) -> dict[str, Any]:
         """This gateway's part of the sum."""
         await self.refresh()
-        return {"since": self.stats.since, "started": self.stats.started, "counted": told(self.stats, users)}
+        counted = told(self.stats, users=users, durations=durations)
+        return {"since": self.stats.since, "started": self.stats.started, "counted": counted}
 
     async def differences(self, route: str) -> tuple[list[Answer], tuple[str, ...]]:
         """The kinds of difference that shadow has seen on any gateway, the latest first; and who is silent."""
@@ -95,6 +128,14 @@ class Totals:
         answers = await self.peers.ask_all(self.members.others, call, question)
         heard = {name: one for name, one in answers.items() if not isinstance(one, PeerAway)}
         return heard, [self.peers.silent(name, one) for name, one in answers.items() if isinstance(one, PeerAway)]
+
+
+def _read(answer: Answer) -> _Heard:
+    """All of it, or one of _ODD."""
+    stats = Stats()
+    add(stats, answer["counted"])
+    stats.since, stats.started = float(answer["since"]), float(answer["started"])
+    return _Heard(answer, stats)
 
 
 def _merged(route: str, every: Iterable[Answer]) -> list[Answer]:

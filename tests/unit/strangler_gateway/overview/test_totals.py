@@ -6,10 +6,10 @@ from typing import Any, cast
 
 import pytest
 
-from strangler_gateway.admin.totals import Totals
 from strangler_gateway.cluster.member import ClusterMember
 from strangler_gateway.cluster.members import Members
 from strangler_gateway.cluster.peers import PeerAway, Peers
+from strangler_gateway.overview.totals import Totals
 from strangler_gateway.telemetry.stats import Stats
 from strangler_gateway.telemetry.user_sketch import Users, keyed
 
@@ -50,7 +50,7 @@ class Others:
     async def _answer(self, said: Any, call: str, question: Mapping[str, Any]) -> Any:
         if isinstance(said, Totals):
             said = (
-                await said.row(question["users"])
+                await said.row(users=question["users"], durations=question["durations"])
                 if call == "totals"
                 else {"differences": await said.own_differences(question["route"])}
             )
@@ -78,20 +78,20 @@ def gateway(since: float, requests: int, users: Iterable[str], kept: Kept, **oth
 async def test_counters_add_up_and_a_user_of_two_gateways_is_one() -> None:
     other = gateway(200.0, 7, ["ada", "bob"], Kept())
     total = await gateway(100.0, 5, ["ada", "eve"], Kept(), gw2=other).of(users=True)
-    route = total.stats.route("item")
-    assert (route.legacy, total.stats.undeclared, total.silent) == (12, {"GET /old": 12}, ())
+    route = total.total.route("item")
+    assert (route.legacy, total.total.undeclared, total.silent) == (12, {"GET /old": 12}, ())
     assert route.users_legacy is not None
     assert (route.users_legacy.number, route.last_legacy_at) == (3, 200.0)
-    assert (total.stats.since, total.stats.started) == (200.0, 200.0)
+    assert (total.total.since, total.total.started) == (200.0, 200.0)
 
 
 async def test_the_sum_changes_nothing_and_nobody_is_asked_for_users_in_vain() -> None:
     other = gateway(200.0, 7, ["ada"], Kept())
     one = gateway(100.0, 5, ["ada"], Kept(), gw2=other)
     for _ in range(2):
-        assert (await one.of()).stats.route("item").legacy == 12
-    assert "users_legacy" not in json.dumps(await other.row(users=False))
-    assert (await one.own()).stats.route("item").legacy == 5
+        assert (await one.of()).total.route("item").legacy == 12
+    assert "users_legacy" not in json.dumps(await other.row(users=False, durations=False))
+    assert (await one.own()).total.route("item").legacy == 5
 
 
 @pytest.mark.parametrize(
@@ -110,7 +110,7 @@ async def test_who_does_not_answer_or_answers_nonsense_is_named_and_the_rest_is_
     total = await gateway(100.0, 5, [], Kept(), gw2=said, gw3=gateway(100.0, 1, [], Kept())).of()
     [silent] = total.silent
     assert told in silent
-    assert total.stats.route("item").legacy == 6
+    assert total.total.route("item").legacy == 6
 
 
 async def test_one_kind_of_difference_that_several_have_seen_is_one_and_the_latest_is_shown() -> None:

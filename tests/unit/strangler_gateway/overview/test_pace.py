@@ -3,7 +3,7 @@
 import pytest
 
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent
-from strangler_gateway.page.views.pace import DAY_S, extracted_at, pace
+from strangler_gateway.overview.pace import DAY_S, extracted_at, pace
 from strangler_gateway.table.position import LEGACY, Position
 from strangler_gateway.table.routes import MigrationState
 
