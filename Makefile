@@ -12,7 +12,7 @@ COMPILE_AS_TESTED = $(COMPILE) --constraint requirements.lock
 # Keeps bytecode even if the environment forbids it; otherwise every test process would compile all modules again.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(PYTHON_OF_VENV) -m pytest -n auto --dist loadscope
 
-.PHONY: help install demo migration story run test test-walks test-page test-compiled wheel parts parts-stop parts-clear test-connected migration-connected images test-images soak chaos mutations check bench bench-purchase bench-mail bench-runner bench-log-in bench-page settings-doc dashboards tapes lock
+.PHONY: help install demo migration story run test test-walks test-page test-compiled wheel parts parts-stop parts-clear test-connected migration-connected images test-images cluster cluster-stop test-cluster soak chaos mutations check bench bench-purchase bench-mail bench-runner bench-log-in bench-page settings-doc dashboards tapes lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-19s %s\n", $$1, $$2}' Makefile
@@ -42,7 +42,7 @@ run: $(INSTALLED) ## start the same system and keep it running [CONSUL=consul://
 	@$(PYTHON_OF_VENV) -m examples.demo --keep $(if $(CONSUL),--consul $(CONSUL))
 
 test: $(INSTALLED) ## run the tests that need no other server
-	@$(PYTEST) -m "not connected and not walk and not images and not page"
+	@$(PYTEST) -m "not connected and not walk and not images and not page and not cluster"
 
 test-walks: $(INSTALLED) ## run whole systems as a user would: pages of docs/, the demo, the wheel, recordings in every state
 	@$(PYTEST) -m "walk and not connected"
@@ -88,6 +88,16 @@ images: $(INSTALLED) ## build all images, with Docker or Podman
 
 test-images: images ## start all images as containers, and compose.yaml as a whole
 	@$(PYTEST) -m images tests/images
+
+cluster: $(INSTALLED) ## start a Kubernetes node in a network namespace (as root; builds Kubernetes once, 10 to 30 minutes)
+	@$(PYTHON_OF_VENV) -m cluster up
+
+cluster-stop: $(INSTALLED) ## stop it; what was built and the images stay
+	@$(PYTHON_OF_VENV) -m cluster stop
+
+test-cluster: images ## roll out k8s/ on that node, or on the cluster of KUBECONFIG: upgrades under load, faults, flips
+	@test -n "$$KUBECONFIG" || $(PYTHON_OF_VENV) -m cluster up images
+	@$(PYTEST) -n 0 -m cluster tests/cluster
 
 soak: $(INSTALLED) ## mix buyers and faults at random for DURATION_S=60 [SEED=…], with audits (run make parts first)
 	@$(PYTHON_OF_VENV) -m tests.faults.soak $(if $(DURATION_S),--duration-s $(DURATION_S)) $(if $(SEED),--seed $(SEED))

@@ -14,34 +14,38 @@ OLDEST_GO = (1, 21)  # downloads the version that go.mod requires
 
 @dataclass(frozen=True, slots=True)
 class GoProgram:
-    """`source`: a folder with go.mod, go.sum and all that it replaces; `package`: the main one."""
+    """`source`: a folder with go.mod, go.sum and what it replaces; `package`: the main one; `flags`: of the linker."""
 
     name: str
     source: Path
     package: str = "."
+    flags: str = ""
 
     def build(self, place: Place) -> None:
-        """Takes up to a minute where this source is not built yet. Raises PartFailed."""
+        """Takes up to a minute where this source is not built yet, much longer for Kubernetes. Raises PartFailed."""
         program = self.path(place)
         if program.exists():
             return
         program.parent.mkdir(exist_ok=True)
         new = program.with_suffix(".new")
-        flags = ("-mod=readonly", "-buildvcs=false", "-trimpath", "-ldflags=-s -w")
+        flags = ("-mod=readonly", "-buildvcs=false", "-trimpath", f"-ldflags=-s -w {self.flags}".strip())
         run([go(), "build", *flags, "-o", new, self.package], cwd=self.source, environ={"CGO_ENABLED": "0"})
         new.replace(program)
 
     def path(self, place: Place) -> Path:
         """The program's path, which changes with its source."""
         files = (path for path in sorted(self.source.rglob("*")) if path.suffix in (".go", ".mod", ".sum"))
-        source = b"".join(path.read_bytes() for path in files)
+        source = b"".join(path.read_bytes() for path in files) + self.flags.encode()
         return place.root / "bin" / f"{self.name}-{hashlib.sha256(source).hexdigest()[:12]}"
+
+    def is_built(self, place: Place) -> bool:
+        return self.path(place).exists()
 
     def built(self, place: Place) -> Path:
         """Raises PartFailed unless it is built."""
         program = self.path(place)
-        if not program.exists():
-            raise PartFailed(f"it is not built: python -m parts build {self.name}")
+        if not self.is_built(place):
+            raise PartFailed(f"{self.name} is not built: make parts builds it, or of a Kubernetes node make cluster")
         return program
 
 

@@ -7,7 +7,7 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TypedDict
 
@@ -34,6 +34,7 @@ def run(
     account: OsUser | None = None,
     cwd: Path | None = None,
     environ: Mapping[str, str] | None = None,
+    stdin: str | None = None,
 ) -> str:
     """Returns the command's output. Raises PartFailed with that output if it fails."""
     identity = _as(account) if account else ProcessUser()
@@ -42,6 +43,7 @@ def run(
             [str(word) for word in command],
             cwd=cwd or "/",
             env=os.environ | dict(environ or {}),
+            input=stdin,
             capture_output=True,
             text=True,
             check=False,
@@ -57,7 +59,9 @@ def run(
 class Daemon:
     """A long-running program of a part, with its pid file and log."""
 
-    def __init__(self, place: Place, name: str) -> None:
+    def __init__(self, place: Place, name: str, listens: Callable[[int], bool] | None = None) -> None:
+        """`listens`: whether a port is open where the program runs, if that is another network namespace."""
+        self._listens = listens or is_open
         self._account = place.account
         self._folder = place.folder(name)
         self._pid_file = place.root / f"{name}.pid"
@@ -81,7 +85,7 @@ class Daemon:
             )
         self._pid_file.write_text(f"{process.pid} {psutil.Process(process.pid).create_time()}\n")
         deadline = time.monotonic() + timeout_s
-        while not is_open(port):
+        while not self._listens(port):
             if process.poll() is not None or time.monotonic() > deadline:
                 self.stop()
                 raise PartFailed(f"port {port} did not open; its log ends:\n{self._tail()}")

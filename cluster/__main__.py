@@ -1,0 +1,98 @@
+"""`python -m cluster up|stop|status|kubectl`: a Kubernetes node in a network namespace; prints a line per step."""
+
+import argparse
+import os
+import sys
+import time
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from cluster import node_images, programs
+from cluster.network import Namespace
+from cluster.node import Node
+from images.__main__ import engine as find_engine
+from images.engine import EngineFailed
+from parts.place import PartFailed, Place
+
+NAMESPACE = "strangler"
+
+
+def place() -> Place:
+    """Programs, images and the state of the node: CLUSTER_DIR, or a folder in /var/tmp."""
+    folder = Path(os.environ.get("CLUSTER_DIR") or f"/var/tmp/strangler-cluster-{os.geteuid()}").absolute()  # noqa: S108
+    folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if folder.stat().st_uid != os.geteuid():
+        raise PartFailed(f"{folder} belongs to another user; name another folder in CLUSTER_DIR")
+    return Place.own(folder)
+
+
+def node() -> Node:
+    return Node(place(), Namespace(NAMESPACE))
+
+
+def up() -> None:
+    """Installs, builds and starts what is missing."""
+    programs.install()
+    _tell(programs.build(place()))
+    _tell(node().start())
+    _tell(node_images.give_pause(node().containerd, place(), find_engine()))
+    print("python -m cluster kubectl get pods --all-namespaces", flush=True)
+
+
+def _tell(steps: Iterable[str]) -> None:
+    begun = time.monotonic()
+    for step in steps:
+        print(f"{step} ({time.monotonic() - begun:.1f} s)", flush=True)
+        begun = time.monotonic()
+
+
+def images() -> None:
+    """Gives the node all images that `make images` has built, as far as they have changed."""
+    _tell(node_images.give(node().containerd, place(), find_engine()))
+
+
+def stop() -> None:
+    """Ends everything; what was built and imported stays."""
+    node().stop()
+    print("stopped; programs and images stay", flush=True)
+
+
+def status() -> None:
+    """Raises PartFailed unless it runs."""
+    if not node().is_running():
+        raise PartFailed("it does not run: make cluster")
+    print("it runs", flush=True)
+
+
+def built() -> None:
+    """Raises PartFailed unless a start needs no compiler."""
+    if not programs.are_built(place()):
+        raise PartFailed("its programs are not built: make cluster builds them, in ten minutes and more")
+    print("its programs are built", flush=True)
+
+
+VERBS = {verb.__name__: verb for verb in (up, images, stop, status, built)}
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    words = sys.argv[1:] if arguments is None else arguments
+    try:
+        if words[:1] == ["kubectl"]:
+            command = [str(word) for word in node().kubectl.command]
+            os.execvp(command[0], [*command, *words[1:]])  # noqa: S606  # our own command
+        for verb in _parser().parse_args(words).verbs:
+            VERBS[verb]()
+    except (PartFailed, EngineFailed) as error:
+        print(error, file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="python -m cluster", description=__doc__)
+    parser.add_argument("verbs", nargs="+", choices=VERBS, metavar="verb", help=f"{', '.join(VERBS)}, or kubectl …")
+    return parser
+
+
+if __name__ == "__main__":
+    sys.exit(main())
