@@ -1,4 +1,4 @@
-"""`python -m cluster up|stop|status|kubectl`: a Kubernetes node in a network namespace; prints a line per step."""
+"""`python -m cluster up|images|stop|status|built`: a Kubernetes node in a network namespace; prints a line per step."""
 
 import argparse
 import os
@@ -36,7 +36,7 @@ def up() -> None:
     _tell(programs.build(place()))
     _tell(node().start())
     _tell(node_images.give_pause(node().containerd, place(), find_engine()))
-    print("python -m cluster kubectl get pods --all-namespaces", flush=True)
+    print(f"export PATH={node().kubectl.program.parent}:$PATH  # kubectl for this node", flush=True)
 
 
 def _tell(steps: Iterable[str]) -> None:
@@ -75,12 +75,8 @@ VERBS = {verb.__name__: verb for verb in (up, images, stop, status, built)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    words = sys.argv[1:] if arguments is None else arguments
     try:
-        if words[:1] == ["kubectl"]:
-            command = [str(word) for word in node().kubectl.command]
-            os.execvp(command[0], [*command, *words[1:]])  # noqa: S606  # our own command
-        for verb in _parser().parse_args(words).verbs:
+        for verb in _parser().parse_args(arguments).verbs:
             VERBS[verb]()
     except (PartFailed, EngineFailed) as error:
         print(error, file=sys.stderr)
@@ -90,7 +86,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m cluster", description=__doc__)
-    parser.add_argument("verbs", nargs="+", choices=VERBS, metavar="verb", help=f"{', '.join(VERBS)}, or kubectl …")
+    parser.add_argument("verbs", nargs="+", choices=VERBS, metavar="verb", help=", ".join(VERBS))
     return parser
 
 

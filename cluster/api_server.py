@@ -2,6 +2,7 @@
 
 import json
 import secrets
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -35,6 +36,7 @@ class ApiServer:
         self._built, self._network, self._ports, self._of_node = built, network, ports, of_node
         self._folder = place.folder("kube-apiserver")
         self._data = place.folder("etcd") / "data"
+        self._commands = place.folder("commands")
         self._etcd = Daemon(place, "etcd", network.is_open)
         self._server = Daemon(place, "kube-apiserver", network.is_open)
         self._address = NODE_ADDRESS if of_node else "127.0.0.1"
@@ -44,9 +46,12 @@ class ApiServer:
 
     @property
     def kubectl(self) -> Kubectl:
-        """Raises PartFailed unless it is built."""
-        program = programs.KUBECTL.built(self._built)
-        return Kubectl((*self._network.prefix, program, f"--kubeconfig={self.kubeconfig}"))
+        """A script, which can be called from anywhere. Raises PartFailed unless kubectl is built."""
+        words = [*self._network.prefix, programs.KUBECTL.built(self._built), f"--kubeconfig={self.kubeconfig}"]
+        script = self._commands / "kubectl"
+        script.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, words))} "$@"\n')
+        script.chmod(0o700)
+        return Kubectl(script)
 
     def start(self) -> None:
         """Returns when it answers. Raises PartFailed."""

@@ -3,7 +3,6 @@
 import json
 import os
 import shutil
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +13,13 @@ from parts.process import run
 
 @dataclass(frozen=True, slots=True)
 class Kubectl:
-    """`command`: how it is called for this cluster."""
+    """`program`: for one cluster."""
 
-    command: Sequence[str | Path]
+    program: Path
 
     def run(self, *words: str, stdin: str | None = None) -> str:
         """What it prints. Raises PartFailed with its errors."""
-        return run([*self.command, *words], stdin=stdin)
+        return run([self.program, *words], stdin=stdin)
 
     def json(self, *words: str) -> Any:
         """The object or list that `kubectl WORDS --output=json` prints. Raises PartFailed."""
@@ -45,4 +44,4 @@ def of_the_user() -> Kubectl | None:
     found = shutil.which("kubectl")
     if found is None:
         raise PartFailed("KUBECONFIG is set, but kubectl is missing; install it, or unset KUBECONFIG")
-    return Kubectl((found,))
+    return Kubectl(Path(found))

@@ -1,0 +1,104 @@
+"""k8s/overlays/development on a cluster, as docs/kubernetes.md says how to bring it there."""
+
+import json
+import os
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from cluster.kubectl import Kubectl
+from images.engine import ROOT
+from parts.process import run
+
+NAMESPACE = "polycode"
+OVERLAY = ROOT / "k8s/overlays/development"
+SECRETS = ROOT / "deploy/cluster-secrets.sh"
+WITHIN_S = 300.0
+POLL_S = 0.5
+OURS = "app.kubernetes.io/part-of=polycode"
+WORKLOADS = "deployments,statefulsets"
+
+
+def eventually(happens: Callable[[], bool], what: str, within_s: float = WITHIN_S) -> None:
+    deadline = time.monotonic() + within_s
+    while not happens():
+        assert time.monotonic() < deadline, f"not in {within_s:g} s: {what}"
+        time.sleep(POLL_S)
+
+
+class System:
+    """The whole system in its namespaces."""
+
+    def __init__(self, kubectl: Kubectl) -> None:
+        self.kubectl = kubectl
+
+    def deploy(self, secrets: Path) -> None:
+        """`secrets`: a folder for them."""
+        environ = {"PATH": f"{self.kubectl.program.parent}:{os.environ['PATH']}"}
+        run(["sh", SECRETS, "development", secrets], environ=environ)
+        self.kubectl.run("apply", "--kustomize", str(OVERLAY))
+
+    def run(self, *words: str, stdin: str | None = None) -> str:
+        return self.kubectl.run(f"--namespace={NAMESPACE}", *words, stdin=stdin)
+
+    def workloads(self, label: str = OURS) -> Sequence[tuple[str, str]]:
+        """(namespace, `deployment/NAME`) of each one."""
+        found = self.kubectl.json("get", WORKLOADS, "--all-namespaces", f"--selector={label}")["items"]
+        return [(each["metadata"]["namespace"], f"{each['kind'].lower()}/{each['metadata']['name']}") for each in found]
+
+    def roll_out(self, namespace: str, workload: str) -> float:
+        """How long it takes until all its pods are new and ready, in seconds. Raises PartFailed."""
+        begun = time.monotonic()
+        self.kubectl.run(f"--namespace={namespace}", "rollout", "status", workload, f"--timeout={WITHIN_S:g}s")
+        return time.monotonic() - begun
+
+    def pods(self, name: str) -> Sequence[Any]:
+        """Of one workload, those that do not end."""
+        selector = f"--selector=app.kubernetes.io/name={name}"
+        found = self.kubectl.json(f"--namespace={NAMESPACE}", "get", "pods", selector)["items"]
+        return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def strangler(self, *words: str, gateway: int = 0) -> str:
+        """`strangler WORDS` in a gateway's pod."""
+        return self.run("exec", f"gateway-{gateway}", "--container=app", "--", "strangler", *words)
+
+    def states(self, gateway: int = 0) -> Mapping[str, str]:
+        """The state of each group, as this gateway serves it."""
+        routes = json.loads(self.strangler("routes", "--json", gateway=gateway))["routes"]
+        return {route["unit"]: route["state"] for route in routes}
+
+    def extract(self, group: str) -> None:
+        """`--force`: nobody has called yet."""
+        steps = (("shadow",), ("canary", "--share", "100"), ("extracted",))
+        for step in steps:
+            self.strangler("flip", group, "--to", *step, "--why", "a test", "--force")
+
+
+def waiting_reasons(pods: Sequence[Any]) -> set[str]:
+    """Why containers of these pods do not run, such as CrashLoopBackOff."""
+    statuses = [status for pod in pods for kind in KINDS for status in pod["status"].get(kind, ())]
+    return {status["state"]["waiting"]["reason"] for status in statuses if "waiting" in status["state"]}
+
+
+KINDS = ("containerStatuses", "initContainerStatuses")
+
+
+def ready(pods: Sequence[Any]) -> int:
+    """How many of these pods get requests."""
+    conditions = [{one["type"]: one["status"] for one in pod["status"].get("conditions", ())} for pod in pods]
+    return sum(each.get("Ready") == "True" for each in conditions)
+
+
+@contextmanager
+def deployed(kubectl: Kubectl, folder: Path) -> Iterator[System]:
+    """Rolled out; nothing of it is left at the end."""
+    system = System(kubectl)
+    try:
+        system.deploy(folder)
+        for namespace, workload in system.workloads("app.kubernetes.io/part-of in (polycode, polycode-parts)"):
+            system.roll_out(namespace, workload)
+        yield system
+    finally:
+        kubectl.run("delete", "--kustomize", str(OVERLAY), "--ignore-not-found")

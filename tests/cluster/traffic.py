@@ -1,0 +1,129 @@
+"""Requests from a pod in the cluster, and what became of them."""
+
+import json
+import secrets
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from parts.place import PartFailed
+from tests.cluster.system import System, eventually
+
+SCRIPT = Path(__file__).with_name("load.py").read_text()
+IMAGE = "localhost/polycode-examples:latest"
+ITEM = "11111111-1111-4111-8111-111111111111"
+USERS = {
+    "admin": {"identity": "admin", "secret": "admin"},
+    "alice": {"identity": "alice@example.org", "secret": "alice-secret"},
+}
+GATEWAY = "http://gateway"
+
+
+def _call(name: str, method: str, url: str, user: str, *statuses: int, body: object = None) -> Mapping[str, object]:
+    return {"name": name, "method": method, "url": url, "as": user, "statuses": statuses, "json": body}
+
+
+CALLS = (
+    _call("monolith", "GET", f"{GATEWAY}/health", "alice", 200),
+    _call("shop: read", "GET", f"{GATEWAY}/item", "admin", 200),
+    _call("shop: write", "PUT", f"{GATEWAY}/item/{ITEM}/quantity", "admin", 200, 204, body={"quantity": 1000}),
+    _call("account: read", "GET", f"{GATEWAY}/user/@me", "alice", 200),
+    _call("account: write", "PATCH", f"{GATEWAY}/user/@me/settings", "alice", 200, body={"preferredLanguage": "FR"}),
+    _call(
+        "account: log in",
+        "POST",
+        f"{GATEWAY}/auth/token",
+        "alice",
+        201,
+        body=USERS["alice"] | {"grantType": "implicit"},
+    ),
+)
+"""Through the gateway, and through every service."""
+
+
+@dataclass(frozen=True)
+class Totals:
+    """Requests by name since the start."""
+
+    sent: Mapping[str, int]
+    lost: Mapping[str, int]
+    examples: Sequence[str]
+
+
+@dataclass(frozen=True)
+class Load:
+    """A pod that sends requests until it is deleted."""
+
+    system: System
+    pod: str
+
+    def totals(self) -> Totals:
+        """Raises PartFailed if the pod has ended."""
+        return Totals(**json.loads(self.system.run("logs", self.pod, "--tail=1")))
+
+    def goes_on(self) -> None:
+        """Waits until every call has been sent some times more."""
+        before = self.totals().sent
+        eventually(lambda: all(count > before[name] + 5 for name, count in self.totals().sent.items()), "more requests")
+
+    @contextmanager
+    def loses_nothing(self) -> Iterator[None]:
+        before = self.totals()
+        yield
+        self.goes_on()
+        after = self.totals()
+        lost = {name: count - before.lost.get(name, 0) for name, count in after.lost.items()}
+        sent = sum(after.sent.values()) - sum(before.sent.values())
+        print(f"{sum(lost.values())} of {sent} requests lost")
+        assert sum(lost.values()) == 0, f"of {sent} requests: {lost}; {after.examples}"
+
+
+@contextmanager
+def sending(system: System) -> Iterator[Load]:
+    load = Load(system, f"load-{secrets.token_hex(3)}")
+    system.kubectl.apply(json.dumps(_pod(load.pod)), "--namespace=polycode")
+    try:
+        eventually(lambda: _has_begun(load), "requests are sent")
+        yield load
+    finally:
+        system.run("delete", "pod", load.pod, "--grace-period=0", "--force")
+
+
+def _has_begun(load: Load) -> bool:
+    try:
+        return len(load.totals().sent) == len(CALLS)
+    except (PartFailed, ValueError):
+        return False
+
+
+def _pod(name: str) -> Any:
+    wanted = {
+        "calls": CALLS,
+        "users": USERS,
+        "log_in": f"{GATEWAY}/auth/token",
+        "token_file": "/run/secrets/shop/internal-token",
+    }
+    container = {
+        "name": "load",
+        "image": IMAGE,
+        "imagePullPolicy": "IfNotPresent",
+        "command": ["python", "-c", SCRIPT, json.dumps(wanted)],
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+        "volumeMounts": [{"name": "secrets", "mountPath": "/run/secrets/shop", "readOnly": True}],
+    }
+    safe = {"runAsNonRoot": True, "runAsUser": 10001, "fsGroup": 10001, "seccompProfile": {"type": "RuntimeDefault"}}
+    return {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": name, "labels": {"app.kubernetes.io/name": "load"}},
+        "spec": {
+            "automountServiceAccountToken": False,
+            "restartPolicy": "Never",
+            "terminationGracePeriodSeconds": 1,
+            "securityContext": safe,
+            "containers": [container],
+            "volumes": [{"name": "secrets", "secret": {"secretName": "shop"}}],
+        },
+    }
