@@ -8,7 +8,7 @@ from pathlib import Path
 from cluster import programs
 from cluster.containerd import PAUSE, Containerd
 from images.build import IMAGES
-from images.engine import Engine
+from images.engine import Engine, EngineFailed
 from parts import consul, mongo
 from parts import place as places
 from parts.place import Place
@@ -37,7 +37,7 @@ def give_pause(containerd: Containerd, place: Place, engine: Engine) -> Iterator
 
 def _give(containerd: Containerd, place: Place, engine: Engine, *names: str) -> Iterator[str]:
     """In one archive, which has a layer once."""
-    found = {name: engine.run("image", "inspect", "--format={{.Id}}", name).strip() for name in names}
+    found = {name: _version(engine, name) for name in names}
     known = containerd.imported()
     changed = {name: version for name, version in found.items() if known.get(name) != version}
     if not changed:
@@ -48,6 +48,12 @@ def _give(containerd: Containerd, place: Place, engine: Engine, *names: str) -> 
         engine.run("save", *several, f"--output={archive}", *changed)
         containerd.import_images(changed, archive)
     yield f"imported: {', '.join(changed)}"
+
+
+def _version(engine: Engine, name: str) -> str:
+    if not engine.succeeds("image", "inspect", name):
+        raise EngineFailed(f"there is no image {name}: make images builds it")
+    return engine.run("image", "inspect", "--format={{.Id}}", name).strip()
 
 
 def _build_stand_ins(engine: Engine) -> None:

@@ -1,0 +1,50 @@
+"""What can be said of a node without starting one."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from cluster import node as nodes
+from cluster import objects, programs, settings
+from cluster.network import Namespace
+from cluster.node import Node
+from parts.place import PartFailed, Place
+
+
+def test_a_node_needs_root_and_says_what_else_will_do(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = Node(Place.own(tmp_path), Namespace("never-made"))
+    monkeypatch.setattr(os, "geteuid", lambda: 1000)
+    with pytest.raises(PartFailed, match=r"needs root.*KUBECONFIG"):
+        next(node.start())
+    assert not Namespace("never-made").path.exists()
+
+
+def test_a_missing_controller_of_cgroups_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    node = Node(Place.own(tmp_path), Namespace("never-made"))
+    (tmp_path / "cgroup.controllers").write_text("cpu cpuset io pids\n")
+    monkeypatch.setattr(os, "geteuid", lambda: 0)
+    monkeypatch.setattr(nodes, "CGROUPS", tmp_path)
+    with pytest.raises(PartFailed, match="no controller memory"):
+        next(node.start())
+
+
+def test_a_program_that_is_not_built_is_named_with_what_builds_it(tmp_path: Path) -> None:
+    with pytest.raises(PartFailed, match=r"kubelet is not built: .*make cluster"):
+        programs.KUBELET.built(Place.own(tmp_path))
+    assert not programs.are_built(Place.own(tmp_path))
+
+
+def test_the_version_of_the_module_is_the_one_that_the_programs_tell() -> None:
+    assert f"k8s.io/kubernetes {programs.VERSION}\n" in (programs.HERE / "kubernetes" / "go.mod").read_text()
+
+
+def test_what_the_node_writes_stays_below_its_folder(tmp_path: Path) -> None:
+    written = settings.of_kubelet(tmp_path, tmp_path / "socket")
+    paths = [value for value in written.values() if isinstance(value, str) and value.startswith(("/", "unix:"))]
+    assert len(paths) == 4
+    assert [path for path in paths if str(tmp_path) not in path] == []
+    volumes = [one for one in json.loads(objects.of_node(tmp_path))["items"] if one["kind"] == "PersistentVolume"]
+    assert len(volumes) == objects.VOLUMES
+    assert all(Path(one["spec"]["local"]["path"]).is_dir() for one in volumes)
