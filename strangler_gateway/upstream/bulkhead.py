@@ -49,7 +49,7 @@ class Bulkhead:
         """That of such a call."""
         self.waiting: CallQueue[Call] = CallQueue(service.queue_max, service.queue_wait_s)
         self.refused_full = self.refused_late = self.refused_open = 0
-        """Calls that were not sent: the queue was full, they waited for too long, the breaker was open."""
+        """Calls that were not sent: the queue was full, they waited for too long or in vain, the breaker was open."""
         self._alarm = _alarm(service)
         self._now, self._go, self._soon = now, go, soon
         self._is_next_due = self._is_full = False
@@ -168,10 +168,10 @@ class Bulkhead:
     # Those that wait.
 
     def drop_overdue(self, now: float) -> None:
-        """Ends the calls that have waited for longer than they may."""
+        """Ends the calls that have waited for longer than they may, and those that nobody can serve in time."""
         for call in self.waiting.overdue(now):
             self.refused_late += 1
-            call.fail(self._too_much(f"and this one has waited for {self.waiting.wait_s:g} s"))
+            call.fail(self._too_much(f"and this one has no chance within {self.waiting.wait_s:g} s"))
         if self._is_full and len(self.waiting) <= self.waiting.most // 2:
             self._is_full = False
             log.info("%s is no longer full: %d calls under way, %d wait", self.name, self.under_way, len(self.waiting))

@@ -3,7 +3,7 @@
 import asyncio
 import json
 import ssl
-from collections import deque
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from math import inf
 from typing import Final, Protocol, cast
@@ -65,6 +65,10 @@ class Pool:
         self.open = 0
         self.active: set[Call] = set()
         self.waiting: deque[Call] = deque()
+        """Calls for which no connection is being opened: there are as many as there may be."""
+        self.connecting: OrderedDict[Call, None] = OrderedDict()
+        """Calls for which one is being opened, and which take any that is free before: where the system asks again for
+        a connection, that takes a second. A call that is sent again wants a new one."""
         self.closed = False
         self.requests = 0
         self.failures = 0
@@ -79,23 +83,35 @@ class Pool:
 
     def release(self, connection: UpstreamConnection, now: float, idle_s: float) -> None:
         """A connection is free: for a waiting call, else to be kept."""
-        while self.waiting:
-            call = self.waiting.popleft()
-            if not call.ended:
-                connection.begin(call, now)
-                return
+        connection.used_at = now
+        connection.idle_until = now + idle_s
+        if (self.waiting or self.connecting) and self._hand_on(connection, now):
+            return
         if self.closed:
             connection.discard()
             return
-        connection.used_at = now
-        connection.idle_until = now + idle_s
         self.idle.append(connection)
+
+    def _hand_on(self, connection: UpstreamConnection, now: float) -> bool:
+        """To the next call that waits, if there is one; a connection that cannot be used again ends."""
+        if connection.uses and not connection.usable(now):
+            connection.discard()
+            return True
+        while self.waiting or self.connecting:
+            call = self.waiting.popleft() if self.waiting else self.connecting.popitem(last=False)[0]
+            if not call.ended:
+                connection.begin(call, now)
+                return True
+        return False
 
     def lost(self, connection: UpstreamConnection) -> None:
         """A connection has ended; one that waits for a place may open another."""
         self.open -= 1
         if connection in self.idle:
             self.idle.remove(connection)
+        self._open_another()
+
+    def _open_another(self) -> None:
         while self.waiting:
             call = self.waiting.popleft()
             if not call.ended:
@@ -150,6 +166,7 @@ class Pool:
     def leave(self, call: Call) -> None:
         """The call goes elsewhere."""
         self.active.discard(call)
+        self.connecting.pop(call, None)
         if call in self.waiting:
             self.waiting.remove(call)
 
@@ -158,6 +175,8 @@ class Pool:
         call.deadline = now + self.service.timeouts.connect
         if self.open < self.service.max_connections:
             self.open += 1
+            if not call.resent:
+                self.connecting[call] = None
             task = asyncio.get_running_loop().create_task(self._connect(call))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
@@ -189,14 +208,20 @@ class Pool:
             self.open -= 1
             self.failures += 1
             self.owner.refused(self)
-            if call.pool is self and call.connection is None and not call.ended:
+            if self._still_waits(call):
                 self.owner.unconnected(self, call, connect_error(self.service.name, exc))
+            self._open_another()
             return
         self.owner.connected(self)
-        if call.pool is self and call.connection is None and not call.ended:
+        if self._still_waits(call):
             connection.begin(call, self.now())
         else:
             self.release(connection, self.now(), IDLE_S)
+
+    def _still_waits(self, call: Call) -> bool:
+        """Whether the call has found no other connection, and is wanted yet."""
+        self.connecting.pop(call, None)
+        return call.pool is self and call.connection is None and not call.ended
 
     async def _open(self) -> UpstreamConnection:
         loop, service, instance = asyncio.get_running_loop(), self.service, self.instance

@@ -5,7 +5,8 @@ import random
 import socket
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, suppress
-from typing import cast
+from dataclasses import replace
+from typing import Any, cast
 
 import pytest
 
@@ -148,6 +149,40 @@ async def test_each_request_goes_to_one_of_two_with_fewer_under_way(make: Make) 
 async def test_a_request_that_finds_no_connection_goes_to_another_instance(make: Make, method: bytes) -> None:
     world = await make(1, refusing=2)
     assert [await world.ask(method) for _ in range(10)] == [200] * 10
+
+
+@pytest.mark.parametrize("method", [b"GET", b"POST"])
+async def test_a_call_whose_connection_is_slow_to_open_goes_on_any_that_is_free_before(
+    make: Make, monkeypatch: pytest.MonkeyPatch, method: bytes
+) -> None:
+    world, loop, may_open = await make(1), asyncio.get_running_loop(), asyncio.Event()
+    (pool,), opened = world.balancer.pools, loop.create_connection
+    world.servers[0].goes_on.clear()
+    _, first = world.send()
+    await asyncio.wait_for(until(lambda: world.received == [1]), 20)
+
+    async def open_late(*asked: Any, **named: Any) -> Any:
+        await may_open.wait()
+        return await opened(*asked, **named)
+
+    monkeypatch.setattr(loop, "create_connection", open_late)
+    left, gone = world.send()
+    _, second = world.send(method)
+    left.abort()
+    world.servers[0].goes_on.set()
+    assert [await asyncio.wait_for(taker.over, 20) for taker in (first, second)] == [200, 200]
+    may_open.set()
+    await asyncio.wait_for(until(lambda: len(pool.idle) == 3), 20)
+    assert (world.received, gone.over.done(), pool.open) == ([2], False, 3)
+
+
+async def test_where_no_more_connections_may_be_opened_who_waits_tries_when_one_has_not_come_about(make: Make) -> None:
+    world = await make(0, refusing=1)
+    world.balancer.set_instances(world.instances)
+    (pool,) = world.balancer.pools
+    pool.service = replace(pool.service, max_connections=1)
+    answers = await asyncio.wait_for(asyncio.gather(*(world.ask() for _ in range(3))), 20)
+    assert answers == ["connection_refused"] * 3
 
 
 async def test_a_safe_request_that_an_instance_lost_goes_to_another_one_a_write_does_not(make: Make) -> None:

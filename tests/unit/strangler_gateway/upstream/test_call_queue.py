@@ -34,6 +34,37 @@ def test_a_queue_that_a_burst_has_made_old_becomes_young_again_though_as_many_co
     assert old.oldest_s(0.6) == 0.0
 
 
+def test_in_an_overload_the_newest_goes_first_until_nobody_waits_though_the_queue_is_young_again() -> None:
+    one = queue(1, 2)
+    assert one.take(0.6) == 2
+    one.put(3, 0.6)
+    one.put(4, 0.7)
+    assert one.remove(1)
+    assert one.oldest_s(0.7) < 0.2
+    assert [one.take(0.7) for _ in range(3)] == [4, 3, None]
+    one.put(5, 0.8)
+    one.put(6, 0.8)
+    assert one.take(0.8) == 5
+
+
+def test_in_an_overload_those_are_refused_at_once_for_whom_there_is_no_hope_the_oldest_first() -> None:
+    one = queue(*range(130), most=200)
+    for _ in range(30):
+        one.take(0.5)
+    assert list(one.overdue(0.6)) == []  # young until somebody goes who finds it old
+    one.take(0.6)
+    # In 0.6 s 31 have gone, so in 0.4 s there go 20.
+    assert list(one.overdue(0.6)) == [*range(30, 109)]
+    assert len(one) == 20
+
+
+def test_who_waits_is_not_given_up_by_a_pace_that_is_not_known() -> None:
+    slow = queue(*range(20), most=20)
+    for _ in range(8):
+        slow.take(0.9)
+    assert list(slow.overdue(0.9)) == []
+
+
 def test_a_full_one_takes_nobody_and_who_leaves_makes_room() -> None:
     full = queue(1, 2, most=2)
     assert not full.put(3, 0.1)
