@@ -13,6 +13,9 @@ secrets="
 polycode gateway broker-url database-url jwt-secret operator-token redis-url signing-key
 polycode shop broker-url database-url documents-url internal-token operator-token
 polycode account broker-url database-url internal-token jwt-secret operator-token
+polycode learning broker-url database-url documents-url internal-token operator-token
+polycode mailer broker-url database-url internal-token operator-token
+polycode-runner runner internal-token operator-token
 "
 [ "$overlay" = production ] || secrets="$secrets
 polycode monolith jwt-secret
