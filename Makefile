@@ -12,7 +12,7 @@ COMPILE_AS_TESTED = $(COMPILE) --constraint requirements.lock
 # Keeps bytecode even if the environment forbids it; otherwise every test process would compile all modules again.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(PYTHON_OF_VENV) -m pytest -n auto --dist loadscope
 
-.PHONY: help install demo migration story run test test-walks test-page test-compiled wheel parts parts-stop parts-clear test-connected migration-connected images test-images cluster cluster-stop test-cluster soak chaos mutations check bench bench-purchase bench-mail bench-runner bench-log-in bench-page settings-doc dashboards tapes lock
+.PHONY: help install demo migration story run test test-walks test-page test-compiled wheel parts parts-stop parts-clear test-connected migration-connected images test-images cluster cluster-stop test-cluster soak chaos mutations audit sbom check bench bench-purchase bench-mail bench-runner bench-log-in bench-page settings-doc dashboards tapes lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-19s %s\n", $$1, $$2}' Makefile
@@ -107,6 +107,12 @@ chaos: $(INSTALLED) ## two gateways, Consul, Redis and three instances under loa
 
 mutations: $(INSTALLED) ## remove one safety rule at a time and check that a test fails (run make parts first)
 	@$(PYTHON_OF_VENV) -m tests.faults.mutations
+
+audit: $(INSTALLED) ## look for known vulnerabilities, licences, and locks that differ from pyproject.toml [ADVISORIES=all.zip, of OSV]
+	@$(PYTHON_OF_VENV) -m supply_chain.audit $(if $(ADVISORIES),--advisories $(ADVISORIES))
+
+sbom: images ## write a bill of materials (CycloneDX) per image into build/sbom
+	@$(PYTHON_OF_VENV) -m images.sbom
 
 check: $(INSTALLED) ## check format, lint, types and import rules
 	@$(PYTHON_OF_VENV) -m ruff format --check .
