@@ -34,6 +34,7 @@ COMMANDS = {
     "reload": "moves",
     "record": "record",
     "replay": "replay",
+    "export": "export",
     "serve": "serve",
     "check": "files",
     "init": "files",
