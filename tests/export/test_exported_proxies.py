@@ -92,7 +92,8 @@ def explained(matcher: Matcher, request: Spelled) -> Explanation:
 
 def differing(system: Running, refused: dict[str, int]) -> list[tuple[Spelled, Answered, object]]:
     """Requests that are not answered as the gateway decides, or not refused as the report says."""
-    matcher, found = Matcher(system.table), []
+    matcher = Matcher(system.table)
+    found: list[tuple[Spelled, Answered, object]] = []
     for route in system.table.routes:
         for request in {*spelled(route.path, route.methods), Spelled("OPTIONS", "*", sort="asterisk")}:
             answered = system.ask(request)
