@@ -94,7 +94,8 @@ def route(route: Route, migration: Migration, counts: RouteStats, unconfirmed: S
         "overrides_legacy": counts.overrides_legacy,
         "shadow": {
             "compared": counts.shadow_compared,
-            "different": counts.shadow_different,
+            "different": counts.shadow_differing,
+            "accepted": counts.shadow_accepted,
             "moved": counts.shadow_moved,
             "failed": counts.shadow_failed,
             "skipped": counts.shadow_skipped,

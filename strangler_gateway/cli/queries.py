@@ -47,9 +47,11 @@ def routes(
 def _show_routes(answer: Answer) -> None:
     columns = ("route", "match", "group", "state", "legacy", "extracted", "errors", "unanswered", "compared", "differ")
     limited = any(route["limit"] for route in answer["routes"])
-    more = ("since", "new end", *(("limit", "limited") if limited else ()))
+    accepted = any(route["shadow"]["accepted"] for route in answer["routes"])
+    more = ("since", "new end", *(("limit", "limited") if limited else ()), *(("accepted",) if accepted else ()))
     if answer["routes"]:
-        show_table((*columns, *more), [_row(route) + _limit(route, limited) for route in answer["routes"]], _NUMBERS)
+        rows = [_row(one) + _limit(one, limited) + _accepting(one, accepted) for one in answer["routes"]]
+        show_table((*columns, *more), rows, _NUMBERS)
     else:
         print("no route passes these filters")
     print(f"\ncounted since {moment(answer['since'])}; table {answer['digest']}")
@@ -237,6 +239,11 @@ def _limit(route: Mapping[str, Any], shown: bool) -> tuple[object, ...]:
     if not shown:
         return ()
     return (route["limit"], route["limited"]) if route["limit"] else ("-", "-")
+
+
+def _accepting(route: Mapping[str, Any], shown: bool) -> tuple[object, ...]:
+    """Answers that differ in nothing but what `accept:` names; only where there are any."""
+    return (route["shadow"]["accepted"],) if shown else ()
 
 
 def _problems(answer: Answer) -> list[str]:

@@ -97,3 +97,7 @@ class PlanRules:
     max_rollbacks: int = 3
     """Automatic rollbacks within 24 hours; then it asks for a person."""
     notify: NotifyRules = NotifyRules()
+
+    def approvals(self, before: tuple[int, int], to: tuple[int, int]) -> list[PlanStep]:
+        """Steps that need an approval, of those between two ranks, the second one included."""
+        return [step for step in self.approve if before < step.rank <= to]

@@ -18,7 +18,7 @@ _HELP = {
     "client_gone": "Requests whose client left before the answer was complete.",
     "own_replies": "Requests that the gateway answered itself.",
     "shadow_compared": "Answers of monolith and service that were compared.",
-    "shadow_different": "Compared answers that differ.",
+    "shadow_accepted": "Compared answers that differ in nothing but what `accept:` names.",
     "shadow_moved": "Compared answers that differed only until both sides were read again.",
     "shadow_failed": "Second calls without an answer that can be compared.",
     "shadow_skipped": "Requests in shadow that were not compared.",
@@ -38,6 +38,8 @@ def request_metrics(stats: Stats, table: RouteTable) -> Iterator[Metric | Histog
     for counter, text in _HELP.items():
         samples = [({"route": name}, getattr(one, counter)) for name, one in routes]
         yield Metric(f"strangler_{counter}_total", "counter", text, samples)
+    differing = [({"route": name}, one.shadow_differing) for name, one in routes]
+    yield Metric("strangler_shadow_different_total", "counter", "Compared answers that differ.", differing)
     yield _durations(routes)
     undeclared = sum(stats.undeclared.values())
     yield Metric("strangler_refused_total", "counter", "What never became a request.", [({}, stats.refused)])

@@ -9,6 +9,7 @@ from typing import Any, Final
 
 from strangler_gateway.exchange.decision import STATE_EXTRACTED
 from strangler_gateway.exchange.exchange import Exchange
+from strangler_gateway.table.accept_rules import names_at
 from strangler_gateway.table.routes import MigrationState, Route, Side
 from strangler_gateway.telemetry import step_counts
 from strangler_gateway.telemetry.exercised import DAY_S, Exercised
@@ -38,6 +39,7 @@ COUNTERS: Final = (
     "own_replies",
     "shadow_compared",
     "shadow_different",
+    "shadow_accepted",
     "shadow_moved",
     "shadow_failed",
     "shadow_skipped",
@@ -82,6 +84,8 @@ class RouteStats:
     own_replies: int
     shadow_compared: int
     shadow_different: int
+    shadow_accepted: int
+    """Of those that differ: in nothing but what `accept:` named at that moment."""
     shadow_moved: int
     shadow_failed: int
     shadow_skipped: int
@@ -139,6 +143,11 @@ class RouteStats:
             setattr(self, name, getattr(self, name) + step_counts.number(saved[name]))
         self.last_legacy_at = max(self.last_legacy_at, float(saved["last_legacy_at"]))
         self.add_exercised(saved.get("exercised", ()))
+
+    @property
+    def shadow_differing(self) -> int:
+        """Compared answers that differed in what nothing accepted."""
+        return max(self.shadow_different - self.shadow_accepted, 0)
 
     def row(self) -> step_counts.Row:
         """All failures and requests of the new side (fail-overs are both), then of legacy."""
@@ -252,7 +261,9 @@ class Stats:
         """Shadow has compared two answers. `status`: legacy's; `names`: of lasting differences."""
         stats, step = self.route(route.id), self.steps.get(route.movable.name)
         stats.shadow_compared += 1
-        stats.shadow_different += outcome == DIFFERENT
+        if outcome == DIFFERENT:
+            stats.shadow_different += 1
+            stats.shadow_accepted += bool(names) and names_at(route.accept, self.wall()).issuperset(names)
         stats.shadow_moved += outcome == MOVED
         if step is not None and route.movable.state is MigrationState.SHADOW:
             step.parity.compared(route.id, status, outcome, names)

@@ -1,7 +1,7 @@
 """Moves that are judged and wait for their turn: flip, release, adopt. A refusal is a MoveResult, not an exception."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from strangler_gateway.cluster.record import (
@@ -23,6 +23,7 @@ from strangler_gateway.migration.move_result import MoveResult
 from strangler_gateway.migration.replica import TRIES
 from strangler_gateway.migration.shared_counts import CountSource
 from strangler_gateway.migration.states import Direction, Move, PlanMove, SeenReport
+from strangler_gateway.table.plan_rules import PlanRules
 from strangler_gateway.table.position import Position, position_of
 
 
@@ -61,6 +62,10 @@ class Moves:
             judged = await self.policy.judged(agreement.disk.table, move, here, self.counts, unreachable)
             if judged.done and move.direction is not Direction.NONE:
                 judged = await agreement.shareable(judged, problem)
+            if plan is None and judged.done:
+                approved = plan_state(found.record).approved if found is not None else ""
+                rules = agreement.disk.table.movables[name].plan
+                judged = replace(judged, warnings=(*judged.warnings, *_unapproved(move, rules, approved)))
             if plan is not None and found is not None and digest(found.record) != plan.record:
                 judged = judged.refused(OVERTAKEN, f"somebody has just changed {name}: look again")
             if dry_run and standings.problem and judged.done and move.direction is Direction.FORWARD:
@@ -148,3 +153,12 @@ class Moves:
             if not await agreement.decided(found, entry):
                 return agreement.now(result.refused(OVERTAKEN, f"somebody else has just moved {name}: look again"))
             return await agreement.carried_out(result, entry)
+
+
+def _unapproved(move: Move, rules: PlanRules | None, approved: str) -> Iterator[str]:
+    """A flip by hand asks for no approval, but says which one the plan would have asked for."""
+    if rules is None or approved or move.direction is not Direction.FORWARD:
+        return
+    if skipped := rules.approvals(move.before.rank, move.after.rank):
+        steps = ", ".join(map(str, skipped))
+        yield f"the plan of {move.unit} wants an approval for {steps}; a flip by hand goes without it"

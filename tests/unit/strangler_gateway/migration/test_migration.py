@@ -245,6 +245,8 @@ async def test_an_accepted_difference_counts_no_more_until_its_last_day_is_over(
     await migration.reload()
     numbers = (await migration.evidence("items")).rule("parity").numbers
     assert (numbers["equal"], numbers["different"], numbers["accepted"]) == (9, 3, 6)
+    counted, accepting = world.stats.route("item-read"), migration.served.routes[0]
+    assert (counted.shadow_differing, counted.shadow_accepted) == (9, 0)  # counted before anybody accepted them
     assert [(one["path"], one["answers"], one["accepted"]) for one in numbers["names"]] == [
         ("$.price", 6, True),
         ("header etag", 3, False),
@@ -256,8 +258,13 @@ async def test_an_accepted_difference_counts_no_more_until_its_last_day_is_over(
     for _ in range(40):
         world.stats.compared(route, 200, EQUAL, [])
     assert verdicts(await migration.evidence("items"), "parity")[0] == "PASS"
+    for names in (["type $.price"], ["type $.price", "header header etag"]):
+        world.stats.compared(accepting, 200, DIFFERENT, names)
+    assert (counted.shadow_differing, counted.shadow_accepted) == (10, 1)
     world.now = 13 * DAY
-    assert (await migration.evidence("items")).rule("parity").numbers["different"] == 9
+    world.stats.compared(accepting, 200, DIFFERENT, ["type $.price"])
+    assert (counted.shadow_differing, counted.shadow_accepted) == (11, 1)
+    assert (await migration.evidence("items")).rule("parity").numbers["different"] == 12
     world.now = before
     assert (await flip(migration, canary(10))).done
 

@@ -72,7 +72,9 @@ async def test_a_plan_is_advanced_by_one_operator_and_approved_by_another(office
 
 async def test_a_credential_with_a_name_says_who_acts_and_faults_are_told(office: Office) -> None:
     ada = office.operators["ada"]
-    assert await ada.act("/ui/move", unit="items", to="shadow", why="look") == "items is now at shadow."
+    assert await ada.act("/ui/move", unit="items", to="shadow", why="look") == (
+        "items is now at shadow (the plan of items wants an approval for shadow; a flip by hand goes without it)."
+    )
     assert office.world.last().who.startswith("ada (")
     office.world.compared()
     refused = await ada.act("/ui/move", unit="items", to="canary", share="0,001", why="x")

@@ -1,5 +1,7 @@
 """What people ask of a plan: the next step, a pause, an approval by another operator; each wish may come twice."""
 
+from typing import Any
+
 import pytest
 
 from strangler_gateway.migration.journal.journal_entry import JournalEvent
@@ -125,3 +127,17 @@ async def test_a_group_without_a_plan_says_so(world: World, verb: str) -> None:
     driven = Driven(world, await world.started())
     answer = await getattr(driven.plans, verb)("items", ADA)
     assert (answer.done, answer.code) == (False, "no_plan")
+
+
+async def test_a_flip_by_hand_goes_without_an_approval_and_its_preflight_says_so(world: World) -> None:
+    driven = await driven_by(world, BY_HAND)
+    wish: Any = {"who": "ada", "why": "now", "force": True}
+    for to in (SHADOW, canary(10)):
+        made = await driven.migration.flip("items", to, **wish)
+        assert (made.done, [one for one in made.warnings if "approval" in one]) == (True, [])
+    before = driven.position()
+    dry = await driven.migration.flip("items", EXTRACTED, dry_run=True, **wish)
+    assert (dry.done, driven.position()) == (True, before)
+    assert "the plan of items wants an approval for extracted; a flip by hand goes without it" in dry.warnings[-1]
+    await driven.plans.approve("items", BOB)
+    assert not any("approval" in one for one in (await driven.migration.flip("items", EXTRACTED, **wish)).warnings)
