@@ -34,6 +34,7 @@ from strangler_gateway.migration.journal.directory_lock import StateDirInUse
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.readiness import ServiceReadiness, ask
 from strangler_gateway.migration.saved_file import differences_file
+from strangler_gateway.overview.history import History, history_file
 from strangler_gateway.page.app import OperatorsPage
 from strangler_gateway.plans.clocks import SystemClock
 from strangler_gateway.plans.driving import driving, progress_file
@@ -107,7 +108,7 @@ class _Process:
             lambda forget: self._migration.failures.tell(forget),
         )
         self._is_ready = self._handed_over = False
-        book = ProgressBook()
+        book, self._history = ProgressBook(), History()
         self._reporting: asyncio.Task[None] | None = None
         self._migration = Migration(
             settings.routes,
@@ -120,6 +121,7 @@ class _Process:
             saved=(
                 differences_file(settings.state, self._examples.snapshot, self._examples.restore),
                 progress_file(settings.state, book),
+                history_file(settings.state, self._history, time.time),
             ),
             acknowledged=self._acknowledged,
             refresh=self._refresh,
@@ -331,6 +333,7 @@ class _Process:
             joined=self._joined,
             counts=self._joined.counts if self._joined is not None else None,
             plans=self._driving.plans,
+            history=self._history,
             name=member_name(self._settings),
         )
 

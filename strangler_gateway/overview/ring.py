@@ -1,8 +1,9 @@
-"""What was counted over time, for pictures: two rings of samples in memory, a fine one and a long one. Pure."""
+"""What was counted over time, for pictures: a ring of samples. Pure."""
 
+import sys
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from math import isnan, nan
+from math import inf, isnan, nan
 from typing import NamedTuple
 
 ALL = ""
@@ -29,6 +30,15 @@ class Sample(NamedTuple):
 
 WIDTH = len(Sample._fields)
 NOTHING = array("f", Sample())
+SAMPLE_BYTES = WIDTH * NOTHING.itemsize
+
+
+class RingCopy(NamedTuple):
+    """What a ring holds, the oldest first; `rows`: by name, SAMPLE_BYTES for each time, little-endian floats."""
+
+    times: list[float]
+    seconds: list[float]
+    rows: Mapping[str, bytes]
 
 
 class Ring:
@@ -63,6 +73,35 @@ class Ring:
         """How many samples it holds."""
         return self._points
 
+    @property
+    def latest_at(self) -> float:
+        """When the last interval ended; -inf if there was none."""
+        return self._times[(self._count - 1) % self._points] if self._count else -inf
+
+    @property
+    def names(self) -> list[str]:
+        """Those with traffic in any sample."""
+        return list(self._rows)
+
+    def copy(self) -> RingCopy:
+        """Of everything."""
+        slots = self._slots()
+        first = slots[0] * WIDTH if slots else 0
+        rows = {
+            name: _packed(one[first:] + one[:first])[: len(slots) * SAMPLE_BYTES] for name, one in self._rows.items()
+        }
+        return RingCopy([self._times[at] for at in slots], [self._seconds[at] for at in slots], rows)
+
+    def restore(self, saved: RingCopy) -> None:
+        """Begins with these samples. Raises ValueError if they are none, and then changes nothing."""
+        many = len(saved.times)
+        if many > self._points or len(saved.seconds) != many or saved.times != sorted(saved.times):
+            raise ValueError("the times of samples are none")
+        rows = {name: _read(data, many) for name, data in saved.rows.items()}
+        self._count, self._rows = 0, {}
+        for at, seconds, slot in zip(saved.times, saved.seconds, range(many), strict=True):
+            self.add(at, seconds, {name: Sample(*row[slot * WIDTH : (slot + 1) * WIDTH]) for name, row in rows.items()})
+
     def samples(self, name: str, after: float) -> list[tuple[float, float, Sample]]:
         """When each interval ended, how many seconds it had, and what was counted; the oldest first."""
         rows = self._rows.get(name)
@@ -88,6 +127,22 @@ class Ring:
             return range(self._count)
         first = self._count % self._points
         return [*range(first, self._points), *range(first)]
+
+
+def _packed(row: "array[float]") -> bytes:
+    if sys.byteorder == "big":
+        row.byteswap()
+    return row.tobytes()
+
+
+def _read(data: bytes, many: int) -> "array[float]":
+    """Raises ValueError."""
+    row = array("f", data)
+    if sys.byteorder == "big":
+        row.byteswap()
+    if len(row) != many * WIDTH or not all(isnan(value) or 0 <= value < inf for value in row):
+        raise ValueError("a row is no samples")
+    return row
 
 
 def percentile(bins: Mapping[int, int], edges: Sequence[float], part: float) -> float:

@@ -6,7 +6,7 @@ from contextlib import suppress
 from typing import Final
 
 from strangler_gateway.migration.migration import Migration
-from strangler_gateway.overview.history import History
+from strangler_gateway.overview.history import DAY_EVERY_S, History
 from strangler_gateway.overview.ring import ALL, Ring, Sample, percentile
 from strangler_gateway.overview.totals import Counted, Totals
 from strangler_gateway.table.routes import RouteTable
@@ -14,8 +14,8 @@ from strangler_gateway.telemetry.histogram import SECONDS
 from strangler_gateway.telemetry.stats import RouteStats, Stats
 from strangler_gateway.telemetry.user_sketch import Users, united
 
-FINE_S, UNWATCHED_S, DAY_S = 2.0, 10.0, 120.0
-"""Seconds from one sample to the next: while somebody looks, while nobody does, and for the picture of a day."""
+FINE_S, UNWATCHED_S = 2.0, 10.0
+"""Seconds from one sample to the next: while somebody looks, and while nobody does."""
 FINE_EACH_S, UNWATCHED_EACH_S = 0.5, 3.0
 """At least so many seconds for each other gateway that has to be asked."""
 WATCHED_FOR_S = 600.0
@@ -140,8 +140,8 @@ class Sampler:
                 _keep_users(self.counted, counted)
             self.counted = counted
             self._end(self._fine)
-            if self._clock() - self._day.began >= DAY_S:
-                self._end(self._day)
+            if self._clock() - self._day.began >= DAY_EVERY_S and self._end(self._day):
+                await self.history.sampled(self._migration.served.movables)
 
     @property
     def _pause_s(self) -> float:

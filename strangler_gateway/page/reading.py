@@ -94,8 +94,9 @@ class ReadPages:
         return {"span": span, "table": history.table(ring, name)}
 
     def _ring(self, request: Request) -> tuple[Ring, str]:
-        history = self._parts.desk.sampler.history
-        return (history.day, "day") if request.query_params.get("span") == "day" else (history.fine, "now")
+        history, span = self._parts.desk.sampler.history, request.query_params.get("span", "")
+        rings = {"day": history.day, "days": history.days}
+        return (rings[span], span) if span in rings else (history.fine, "now")
 
     async def nothing(self, request: Request, visitor: Visitor) -> Response:
         message = f"there is no page {request.url.path[:200]}"

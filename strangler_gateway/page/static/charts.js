@@ -3,7 +3,8 @@
 (() => {
   const color = (name) => getComputedStyle(document.documentElement).getPropertyValue(`--${name}`).trim();
   const dark = matchMedia("(prefers-color-scheme: dark)");
-  const clock = (_, all) => all.map((at) => new Date(at * 1000).toISOString().slice(11, 19).replace(/:00$/, ""));
+  const text = (at) => new Date(at * 1000).toISOString();
+  const clock = (_, all) => all.map((at) => all[all.length - 1] - all[0] > 90000 || (all[1] - all[0]) % 86400 === 0 ? text(at).slice(5, at % 86400 ? 16 : 10).replace("T", " ") : text(at).slice(11, 19).replace(/:00$/, ""));
   const axis = () => ({ stroke: color("quiet"), grid: { stroke: color("line"), width: 1 }, ticks: { show: false }, font: "11px system-ui" });
 
   class Chart {
@@ -39,7 +40,7 @@
       this.plot = new uPlot({
         width: this.room.clientWidth, height: 180, tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), "Etc/UTC"), cursor: { y: false, points: { size: 6 } },
         scales: { x: { range: (_, low, high) => [Math.min(low, high - 30), high] }, y: { range } }, axes: [{ ...axis(), space: 80, values: clock }, y],
-        series: [{ label: "UTC", value: (_, v) => v == null ? "–" : new Date(v * 1000).toISOString().slice(11, 19) }, ...this.series.map((one) => ({
+        series: [{ label: "UTC", value: (_, v) => v == null ? "–" : text(v).slice(0, 19).replace("T", " ") }, ...this.series.map((one) => ({
           label: one.label, stroke: color(one.color), width: 1.75, dash: one.dash, spanGaps: false, points: { show: false }, value: (_, v) => show(v),
         }))],
       }, this.data, this.room);

@@ -1,6 +1,6 @@
 """What was counted over time, as columns: for a chart, for its table, and for programs."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from strangler_gateway.migration.journal.journal_entry import iso
@@ -24,9 +24,22 @@ COLUMNS: Mapping[str, Callable[[Sample, float], float | None]] = {
 
 def history(ring: Ring, name: str, after: float) -> View:
     """Samples later than `after` (Unix seconds), by column; None where nothing was counted."""
-    samples = ring.samples(name, after)
+    samples = _with_gaps(ring.samples(name, after))
     view: View = {"keep": ring.size, "times": [round(at, 3) for at, _, _ in samples]}
-    return view | {key: [column(one, seconds) for _, seconds, one in samples] for key, column in COLUMNS.items()}
+    return view | {
+        key: [column(one, seconds) if seconds else None for _, seconds, one in samples]
+        for key, column in COLUMNS.items()
+    }
+
+
+def _with_gaps(samples: Sequence[tuple[float, float, Sample]]) -> list[tuple[float, float, Sample]]:
+    """With a sample of no seconds wherever the gateway was away: no line is drawn there."""
+    found: list[tuple[float, float, Sample]] = []
+    for at, seconds, one in samples:
+        if found and at - seconds > found[-1][0] + seconds / 2:
+            found.append((found[-1][0] + 0.001, 0.0, Sample()))
+        found.append((at, seconds, one))
+    return found
 
 
 def table(ring: Ring, name: str) -> list[View]:
