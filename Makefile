@@ -12,7 +12,7 @@ COMPILE_AS_TESTED = $(COMPILE) --constraint requirements.lock
 # Keeps bytecode even if the environment forbids it; otherwise every test process would compile all modules again.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(PYTHON_OF_VENV) -m pytest -n auto --dist loadscope
 
-.PHONY: help install demo migration story run test test-walks test-page test-compiled wheel parts parts-stop parts-clear test-connected migration-connected images test-images cluster cluster-stop test-cluster soak chaos mutations audit sbom check bench bench-purchase bench-mail bench-runner bench-log-in bench-page settings-doc dashboards tapes lock
+.PHONY: help install demo migration story run test test-walks test-page test-compiled wheel parts parts-stop parts-clear test-connected migration-connected images test-images cluster cluster-stop test-cluster soak chaos mutations audit sbom reproducible provenance check bench bench-purchase bench-mail bench-runner bench-log-in bench-page settings-doc dashboards tapes lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-19s %s\n", $$1, $$2}' Makefile
@@ -113,6 +113,13 @@ audit: $(INSTALLED) ## look for known vulnerabilities, licences, and locks that 
 
 sbom: images ## write a bill of materials (CycloneDX) per image into build/sbom
 	@$(PYTHON_OF_VENV) -m images.sbom
+
+reproducible: $(INSTALLED) ## build the wheel twice, in different folders and at different times, and compare the bytes [COMPILED_WHEEL=1]
+	@$(PYTHON_OF_VENV) -m supply_chain.reproducible $(if $(COMPILED_WHEEL),--compiled)
+
+provenance: wheel images ## write what the wheel and the images were built from into build/provenance (in-toto, SLSA v1) [KEY=PEM]
+	@$(PYTHON_OF_VENV) -m supply_chain.provenance $(if $(KEY),--key $(KEY))
+	@$(PYTHON_OF_VENV) -m images.provenance $(if $(KEY),--key $(KEY))
 
 check: $(INSTALLED) ## check format, lint, types and import rules
 	@$(PYTHON_OF_VENV) -m ruff format --check .

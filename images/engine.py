@@ -26,6 +26,10 @@ class Engine:
         """What one command prints on standard output. Raises EngineFailed with the end of its errors."""
         return run([self.command, *words], self.environ, stdin)
 
+    def image_digest(self, image: str) -> str:
+        """The SHA-256 that names an image here. Raises EngineFailed."""
+        return self.run("image", "inspect", "--format={{.Id}}", image).strip().removeprefix("sha256:")
+
     def succeeds(self, *words: str) -> bool:
         """Whether the exit code is 0."""
         command = [self.command, *words]

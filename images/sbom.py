@@ -43,8 +43,7 @@ def bill(engine: Engine, image: str) -> dict[str, Any]:
     found = json.loads(engine.run("run", *options, image, "-c", script))
     if strange := not_locked(found["distributions"]):
         raise EngineFailed(f"{image} holds packages that no lock of deploy/ has: {', '.join(strange)}; build it anew")
-    digest = engine.run("image", "inspect", "--format={{.Id}}", image).strip().removeprefix("sha256:")
-    return document(image, digest, found)
+    return document(image, engine.image_digest(image), found)
 
 
 def not_locked(distributions: Iterable[Mapping[str, Any]]) -> list[str]:
