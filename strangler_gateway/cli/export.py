@@ -2,6 +2,7 @@
 
 import json
 import os
+import sys
 from collections.abc import Mapping
 from dataclasses import asdict
 from enum import StrEnum
@@ -15,19 +16,24 @@ from strangler_gateway.cli.options import AsJson
 from strangler_gateway.config.faults import RoutesInvalid
 from strangler_gateway.config.file import load
 from strangler_gateway.export.given import service_at, with_addresses, with_states
+from strangler_gateway.export.patch import moved, patch
 from strangler_gateway.export.rules import ExportOptions, ExportRefused
 from strangler_gateway.export.targets import ExportedTable, report_lines
 from strangler_gateway.export.targets import export as exported
 from strangler_gateway.migration import whole_file
-from strangler_gateway.migration.routes_file.edit import read
+from strangler_gateway.migration.routes_file.edit import NotEdited, read
+from strangler_gateway.table.position import place
 from strangler_gateway.table.routes import RouteTable
 
 
 class ExportTarget(StrEnum):
     """What can be written."""
 
+    HTTPROUTE = "httproute"
     ENVOY = "envoy"
     NGINX = "nginx"
+    CONSUL = "consul"
+    PATCH = "patch"
 
 
 def export(
@@ -48,18 +54,25 @@ def export(
     address: Annotated[
         list[str] | None, typer.Option(metavar="SERVICE=URL", help="Where a service is; may be repeated.")
     ] = None,
+    namespace: Annotated[str, typer.Option(help="Of the HTTPRoutes.")] = "default",
+    parent: Annotated[str, typer.Option(help="The Gateway that the HTTPRoutes belong to.")] = "public",
     as_json: AsJson = False,
 ) -> None:
-    """Write the table as it stands for another proxy.
+    """Write the table as it stands for another proxy, or what was moved as a patch of the routes file.
 
     The text begins with what that proxy cannot do for this table; --report prints that alone. The share of a canary
     becomes a weight. Variables of the file come from this environment. Changes nothing.
     """
+    if target is ExportTarget.PATCH:
+        _write(_patch(file, admin, as_json), output, as_json)
+        return
     try:
         options = ExportOptions(
             listen=_place(listen),
             gateway=service_at("strangler-gateway", gateway) if gateway else None,
             authority=service_at("strangler-authority", authority) if authority else None,
+            namespace=namespace,
+            parent=parent,
         )
         table = with_addresses(_table(file, admin, as_json), dict(map(_pair, address or [])))
     except (OSError, ValueError) as exc:
@@ -75,6 +88,24 @@ def export(
 def _table(file: Path, admin: str | None, as_json: bool) -> RouteTable:
     table = load(read(file), os.environ)
     return with_states(table, AdminClient(admin, as_json).get("routes")["routes"] if admin else None)
+
+
+def _patch(file: Path, admin: str | None, as_json: bool) -> str:
+    if admin is None:
+        fail(USAGE, "usage", "a patch shows what a gateway serves: name its admin port with --admin", as_json)
+    try:
+        text = read(file)
+        said = load(text, os.environ)
+        edits = moved(said, with_states(said, AdminClient(admin, as_json).get("routes")["routes"]))
+        found = patch(file.name, text, edits)
+    except NotEdited as exc:
+        fail(REFUSED, "not_exported", f"{file}: {exc}", as_json)
+    except (OSError, ValueError) as exc:
+        fail(USAGE, "usage", f"{file} cannot be used: {exc}", as_json)
+    if as_json:
+        units = [{"unit": one.unit, **(place(one.position) or {})} for one in edits]
+        return json.dumps({"target": "patch", "units": units, "text": found}, ensure_ascii=False) + "\n"
+    return found
 
 
 def _place(text: str) -> tuple[str, int]:
@@ -103,7 +134,7 @@ def _shown(result: ExportedTable, table: RouteTable, report: bool, as_json: bool
 
 def _write(text: str, output: Path | None, as_json: bool) -> None:
     if output is None:
-        print(text, end="")
+        sys.stdout.write(text)
         return
     try:
         whole_file.replace(output, text.encode(), 0o644)

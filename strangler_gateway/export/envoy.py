@@ -29,6 +29,11 @@ _FILTERS = "extensions.filters"
 _ASKED = "access-control-request-method"
 
 
+def differs(_found: tuple[ForwardRule, ...]) -> tuple[Unexpressed, ...]:
+    """What it does differently by nature."""
+    return DIFFERS
+
+
 def bootstrap(table: RouteTable, found: tuple[ForwardRule, ...], options: ExportOptions) -> Json:
     """The whole file; start it with `envoy -c FILE`."""
     used = list(services(found).values())

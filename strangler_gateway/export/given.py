@@ -5,8 +5,8 @@ from dataclasses import replace
 from typing import Any
 
 from strangler_gateway.config.addresses import origin
-from strangler_gateway.table.position import parse_place, placed, position_of
-from strangler_gateway.table.routes import RouteTable, Service
+from strangler_gateway.table.position import Position, placed, position_of
+from strangler_gateway.table.routes import MigrationState, RouteTable, Service
 
 
 def service_at(name: str, url: str) -> Service:
@@ -49,7 +49,12 @@ def _moved(service: Service, url: str) -> Service:
 
 def with_states(table: RouteTable, routes: list[Mapping[str, Any]] | None) -> RouteTable:
     """The table in the states that a gateway serves, as its admin API tells them by route; None: in its own states."""
-    served = {str(route["unit"]): parse_place(route) for route in routes or [] if route["unit"] in table.movables}
+    served = {str(route["unit"]): _position(route) for route in routes or [] if route["unit"] in table.movables}
     return table.with_movables(
         {name: placed(movable, served.get(name, position_of(movable))) for name, movable in table.movables.items()}
     )
+
+
+def _position(route: Mapping[str, Any]) -> Position:
+    """Outside canary the share is null."""
+    return Position(MigrationState(route["state"]), round((route["share"] or 0) * 100))

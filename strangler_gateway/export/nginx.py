@@ -28,6 +28,11 @@ _REMOVED = (*OWN_NAMES, "x-strangler-client-address", "x-strangler-client-creden
 _AUTHORITY = "strangler-authority"
 
 
+def differs(_found: tuple[ForwardRule, ...]) -> tuple[Unexpressed, ...]:
+    """What it does differently by nature."""
+    return DIFFERS
+
+
 def configuration(table: RouteTable, found: tuple[ForwardRule, ...], options: ExportOptions) -> str:
     """What stands inside `http {}`. Raises ExportRefused."""
     used = services(found)

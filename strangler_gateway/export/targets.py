@@ -1,13 +1,13 @@
 """One call for all targets: the text for a target, which begins with what the target cannot do for this table."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import yaml
 
-from strangler_gateway.export import envoy, nginx
+from strangler_gateway.export import consul, envoy, httproute, nginx
+from strangler_gateway.export.rewrites import left_with_gateway
 from strangler_gateway.export.rules import ExportOptions, ExportRefused, ForwardRule, rules
 from strangler_gateway.export.rules import services as services_of
 from strangler_gateway.export.unexpressed import Unexpressed, unexpressed
@@ -26,13 +26,19 @@ class ExportedTable:
 
 def export(target: str, table: RouteTable, options: ExportOptions) -> ExportedTable:
     """The table as it stands. Raises ExportRefused."""
-    found = rules(table, options)
-    make, differs, by_name = TARGETS[target]
-    if not by_name:
+    to = _TARGETS[target]
+    found = tuple(left_with_gateway(rule, options, to.acts) for rule in rules(table, options))
+    if not to.by_name:
         _check_addresses(services_of(found).values())
-    missing = (*unexpressed(table, options), *differs)
-    text, documents = make(table, found, options)
+    missing = (*unexpressed(table, options), *_left(found, options), *to.differs(found))
+    text, documents = to.make(table, found, options)
     return ExportedTable(target, f"{_head(target, table, missing)}{text}", missing, documents)
+
+
+def _left(found: Iterable[ForwardRule], options: ExportOptions) -> Iterable[Unexpressed]:
+    ends = [(rule.route.id, end.service) for rule in found for end in rule.ends]
+    if left := tuple(name for name, service in ends if service is options.gateway):
+        yield Unexpressed("needs_gateway", "the gateway of --gateway has to go on serving these routes", left)
 
 
 def report_lines(target: str, table: RouteTable, missing: Iterable[Unexpressed]) -> list[str]:
@@ -70,10 +76,6 @@ def as_yaml(documents: Sequence[object]) -> str:
     return yaml.dump_all(documents, Dumper=_Dumper, sort_keys=False, width=120, allow_unicode=True)
 
 
-def as_json_lines(documents: Sequence[object]) -> str:
-    return "".join(f"{json.dumps(document, indent=2)}\n" for document in documents)
-
-
 Made = tuple[str, Sequence[object]]
 Maker = Callable[[RouteTable, tuple[ForwardRule, ...], ExportOptions], Made]
 
@@ -87,8 +89,33 @@ def _nginx(table: RouteTable, found: tuple[ForwardRule, ...], options: ExportOpt
     return nginx.configuration(table, found, options), ()
 
 
-TARGETS: Mapping[str, tuple[Maker, tuple[Unexpressed, ...], bool]] = {
-    "envoy": (_envoy, envoy.DIFFERS, False),
-    "nginx": (_nginx, nginx.DIFFERS, False),
+def _httproute(table: RouteTable, found: tuple[ForwardRule, ...], options: ExportOptions) -> Made:
+    documents = httproute.documents(table, found, options)
+    return as_yaml(documents), documents
+
+
+def _consul(table: RouteTable, found: tuple[ForwardRule, ...], options: ExportOptions) -> Made:
+    documents = consul.entries(table, found, options)
+    return consul.agent_configuration(documents), documents
+
+
+def _anything(_rule: ForwardRule) -> None:
+    """It can act on every rule."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """`acts` raises PathNotReplaced for a rule that it cannot act on. `by_name`: it finds services by their names."""
+
+    make: Maker
+    differs: Callable[[tuple[ForwardRule, ...]], Iterable[Unexpressed]]
+    acts: Callable[[ForwardRule], None] = _anything
+    by_name: bool = False
+
+
+_TARGETS: Mapping[str, _Target] = {
+    "httproute": _Target(_httproute, httproute.differs, httproute.acts, by_name=True),
+    "envoy": _Target(_envoy, envoy.differs),
+    "nginx": _Target(_nginx, nginx.differs),
+    "consul": _Target(_consul, consul.differs, consul.acts, by_name=True),
 }
-"""How each is made, what it does differently by nature, and whether it finds services by their names."""

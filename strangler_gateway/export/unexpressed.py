@@ -75,7 +75,7 @@ _MOVABLES: Sequence[tuple[str, str, Callable[[Movable], bool]]] = (
 
 
 def _of_routes(table: RouteTable, options: ExportOptions) -> Iterator[Unexpressed]:
-    for code, sentence, holds in (*_ROUTES, *(_WITH_GATEWAY if options.gateway else _WITHOUT_GATEWAY)):
+    for code, sentence, holds in (*_ROUTES, *(() if options.gateway else _WITHOUT_GATEWAY)):
         if where := _named(route.id for route in table.routes if holds(route)):
             yield Unexpressed(code, sentence, where)
     if options.authority is None:
@@ -137,9 +137,6 @@ _WITHOUT_GATEWAY: Sequence[tuple[str, str, Callable[[Route], bool]]] = (
         "--gateway leaves the route with a gateway",
         lambda route: route.aggregate is not None and _is_own_end(route),
     ),
-)
-_WITH_GATEWAY: Sequence[tuple[str, str, Callable[[Route], bool]]] = (
-    ("needs_gateway", "the gateway of --gateway has to go on serving this route", _is_own_end),
 )
 
 

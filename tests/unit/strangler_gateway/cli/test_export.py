@@ -8,6 +8,7 @@ import yaml
 from typer.testing import CliRunner
 
 from strangler_gateway.cli.app import app
+from tests.support.one_answer import answering
 
 ROUTES = Path(__file__).parents[4] / "routes.yaml"
 RUNNER = CliRunner()
@@ -25,8 +26,10 @@ def file(tmp_path: Path) -> Path:
     return tmp_path / "routes.yaml"
 
 
-@pytest.mark.parametrize("target", ["envoy", "nginx"])
+@pytest.mark.parametrize("target", ["httproute", "envoy", "nginx", "consul"])
 def test_the_text_begins_with_what_the_target_cannot_do(target: str, file: Path) -> None:
+    if target == "consul":  # it replaces no path for a share of the requests
+        file.write_text(file.read_text().replace("platform: {state: canary, share: 12.5", "platform: {state: legacy"))
     report = run(target, str(file), "--report").splitlines()
     text = run(target, str(file)).splitlines()
     assert text[1 : len(report) + 1] == [f"# {line}" for line in report]
@@ -67,3 +70,33 @@ def test_options_that_cannot_be_used(words: tuple[str, ...], says: str, file: Pa
 def test_output_goes_to_a_file(file: Path, tmp_path: Path) -> None:
     assert run("nginx", str(file), "--output", str(tmp_path / "nginx.conf")) == ""
     assert (tmp_path / "nginx.conf").read_text() == run("nginx", str(file))
+
+
+def admin(routes: list[dict[str, object]]) -> bytes:
+    body = json.dumps({"routes": routes}).encode()
+    return b"HTTP/1.1 200 OK\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body)
+
+
+SERVED: list[dict[str, object]] = [
+    {"unit": "items", "state": "extracted", "share": None},
+    {"unit": "users", "state": "canary", "share": 12.5},
+    {"unit": "of-a-newer-file", "state": "extracted", "share": None},
+]
+
+
+def test_states_of_a_running_gateway(file: Path) -> None:
+    with answering(admin(SERVED)) as (address, _):
+        report = run("envoy", str(file), "--admin", f"http://{address}", "--report")
+    (buckets,) = [line for line in report.splitlines() if line.startswith("- buckets")]
+    assert "items" not in buckets
+    assert "users" in buckets
+
+
+def test_a_patch_of_what_was_moved(file: Path) -> None:
+    with answering(admin(SERVED)) as (address, _):
+        text = run("patch", str(file), "--admin", f"http://{address}")
+    changed = [line for line in text.splitlines() if line.startswith(("-", "+"))]
+    assert changed[:2] == ["--- a/routes.yaml", "+++ b/routes.yaml"]
+    assert [line[:20] for line in changed[2:]] == ["-  items: {state: ca", "+  items: {state: ex"]
+    assert changed[3].endswith("# the shop's documents")
+    assert "--admin" in run("patch", str(file), code=2)
