@@ -55,8 +55,6 @@ class Crowd:
         self._share = share
         self.admin, self.host = User(world), User(world)
         self.users: list[User] = []
-        self.without: tuple[Activity, ...] = ()
-        """What nobody does for now."""
 
     async def gather(self) -> None:
         """Creates what there is to buy and to solve, and signs users up. Raises CallFailed, ValueError."""
@@ -79,8 +77,7 @@ class Crowd:
         tasks = [asyncio.create_task(_works(self.admin, ADMINS)), asyncio.create_task(_works(self.host, HOSTS))]
         for number, user in enumerate(self.users):
             start = number % len(USERS)
-            wanted = tuple(one for one in USERS[start:] + USERS[:start] if one not in self.without)
-            tasks.append(asyncio.create_task(_works(user, wanted)))
+            tasks.append(asyncio.create_task(_works(user, USERS[start:] + USERS[:start])))
         try:
             yield
             self.world.stopping = True

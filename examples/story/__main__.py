@@ -14,7 +14,6 @@ from examples.migration.books import audit
 from examples.migration.crowd import Crowd
 from examples.migration.ending import end_monolith
 from examples.migration.played import exit_code, played
-from examples.migration.work.account import changes_addresses
 from examples.migration.world import Routes
 from examples.story.plans import SHARES, with_plans
 from examples.story.retiring import retire
@@ -39,7 +38,6 @@ async def _tell(system: DemoSystem, crowd: Crowd) -> None:
     print("\nUsers sign up, confirm their addresses and log in, through the gateway.", flush=True)
     await crowd.gather()
     print(f"{len(crowd.users)} users are at work. Every group has a plan; nobody flips anything.\n", flush=True)
-    crowd.without = (changes_addresses,)  # ends in a 500, as in the monolith: in extracted that looks like a break
     async with crowd.at_work():
         await Watcher(system, world).until(groups, "extracted")
         print("\nAll groups are extracted. When none has asked the monolith for a while, its report proves it:")
@@ -47,7 +45,6 @@ async def _tell(system: DemoSystem, crowd: Crowd) -> None:
     print(f"\nThe reports are in {REPORTS}. The books:", flush=True)
     await audit(system, crowd)
     print(flush=True)
-    crowd.without = ()
     await end_monolith(system, crowd)
 
 

@@ -32,6 +32,10 @@ def plan(one: PlanReport) -> View:
         "asked": here.asked or None,
         "approved": here.approved or None,
         "probe": here.probe,
+        "known_failures": [
+            {"route": one.stream or None, "failed": one.failed, "of": one.of, "at": iso(one.at), "until": iso(until)}
+            for one, until in here.known
+        ],
         "window": str(rules.window) if rules.window else None,
         "on_breach": rules.on_breach,
         "breach": found.breach,

@@ -120,9 +120,15 @@ def _lines(one: Mapping[str, Any]) -> list[str]:
     lines += [f"last try refused: {one['refused']}"] if one["refused"] else []
     lines += [f"users are hurt: {one['breach']}"] if one["breach"] else []
     lines += ["half of the users are on legacy for a moment: the new side is tested"] if one["probe"] else []
+    lines += [_known(known) for known in one["known_failures"]]
     rollbacks = one["rollbacks"]
     lines += [f"rolled back by itself {rollbacks['last_day']} times in a day"] if rollbacks["last_day"] else []
     return lines + ([one["problem"]] if one["problem"] else [])
+
+
+def _known(one: Mapping[str, Any]) -> str:
+    what = f"{one['route'] or 'all routes together'}: {one['failed']} of {one['of']} requests"
+    return f"no break, because legacy was seen to fail as well (remembered until {moment(one['until'])}): {what}"
 
 
 def _until(one: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import astuple, dataclass, field, replace
 from typing import NamedTuple
 
+from strangler_gateway.evidence.known_failures import KnownFailures
 from strangler_gateway.table.position import LEGACY, Position
 
 MAX_TEXT = 1000
@@ -51,6 +52,8 @@ class PlanState:
     """Who has approved the next step; the same."""
     probe: bool = False
     """At most half of the users are served by the new side for a moment, whatever the position says; the same."""
+    known: tuple[KnownFailures, ...] = ()
+    """What probes have shown to fail on legacy as well; kept by every move and rollback, as it is about legacy."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,7 +124,11 @@ def plan_state(record: GroupRecord) -> PlanState:
     decision = record.decision
     said = decision.plan or PlanState()
     overruled = held(record) or decision.knows != record.rolled_back
-    return PlanState(said.step, said.paused, said.by) if overruled else said
+    return _kept(said) if overruled else said
+
+
+def _kept(plan: PlanState) -> PlanState:
+    return PlanState(plan.step, plan.paused, plan.by, known=plan.known)
 
 
 def mint(record: GroupRecord, run: str) -> RollbackName:
@@ -153,12 +160,12 @@ def decide(
 ) -> GroupRecord:
     """The record with a decision that knows all that the record knows. `now`: Unix seconds; `file`: see `consume`.
 
-    `plan` None: a pause stays one, and nothing else does.
+    `plan` None: a pause stays one, what is known of legacy stays known, and nothing else does.
     """
     seq = max(record.decision.seq + 1, int(now))
     before = plan_state(record)
-    if plan is None and before.paused:
-        plan = PlanState(before.step, before.paused, before.by)
+    if plan is None and (before.paused or before.known):
+        plan = _kept(before)
     made = GroupDecision(seq, to, record.rolled_back, plan, _said(who), _said(why))
     decided = replace(record, decision=made)
     return decided if file is None else consume(decided, file)

@@ -15,6 +15,7 @@ from strangler_gateway.cluster.record import (
     RollbackName,
     Runs,
 )
+from strangler_gateway.evidence.known_failures import MOST_KNOWN, KnownFailures
 from strangler_gateway.table.position import parse_place, place
 
 MAX_BYTES = 500_000
@@ -100,7 +101,8 @@ def _decision_shown(one: GroupDecision) -> dict[str, object]:
 def _plan_shown(plan: PlanState) -> dict[str, object]:
     said: dict[str, object] = {"step": plan.step, "paused": plan.paused}
     more = {"by": plan.by, "asked": plan.asked, "approved": plan.approved, "probe": plan.probe}
-    return said | {name: value for name, value in more.items() if value}
+    known = [{"route": one.stream, "failed": one.failed, "of": one.of, "at": one.at} for one in plan.known]
+    return said | {name: value for name, value in (more | {"known": known}).items() if value}
 
 
 def _decision(raw: Mapping[str, Any]) -> GroupDecision:
@@ -127,7 +129,22 @@ def _decision(raw: Mapping[str, Any]) -> GroupDecision:
 def _plan(raw: Mapping[str, Any]) -> PlanState:
     by, asked, approved = (_text(raw.get(name, ""), f"decision.plan.{name}") for name in ("by", "asked", "approved"))
     step = _number(raw.get("step", 0), "decision.plan.step")
-    return PlanState(step, _switch(raw, "paused"), by, asked, approved, _switch(raw, "probe"))
+    return PlanState(step, _switch(raw, "paused"), by, asked, approved, _switch(raw, "probe"), _all_known(raw))
+
+
+def _all_known(raw: Mapping[str, Any]) -> tuple[KnownFailures, ...]:
+    known, name = raw.get("known", []), "decision.plan.known"
+    if not isinstance(known, list) or len(known) > MOST_KNOWN:
+        raise RecordInvalid(f"{name} must be a list of at most {MOST_KNOWN} routes, not {_kind(known)}")
+    return tuple(sorted(_one_known(_mapping(one, name), name) for one in known))
+
+
+def _one_known(raw: Mapping[str, Any], name: str) -> KnownFailures:
+    of = _number(raw.get("of"), f"{name}.of", least=1)
+    failed = _number(raw.get("failed"), f"{name}.failed", least=1)
+    if failed > of:
+        raise RecordInvalid(f"{name}.failed is {failed}, but only {of} requests were seen")
+    return KnownFailures(_text(raw.get("route"), f"{name}.route"), failed, of, _number(raw.get("at"), f"{name}.at"))
 
 
 def _switch(raw: Mapping[str, Any], name: str) -> bool:

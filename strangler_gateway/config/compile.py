@@ -172,6 +172,7 @@ def _breach(entry: BreachEntry) -> r.BreachRules:
         times=entry.times,
         margin=entry.margin / 100,
         per_second=entry.per_second,
+        remember_s=entry.remember,
     )
 
 

@@ -109,6 +109,7 @@ class BreachEntry(StrictModel):
     times: float = Field(default=2.0, ge=1, le=100)
     margin: t.Margin = 1.0
     per_second: float = Field(default=25.0, ge=1, le=1_000_000)
+    remember: t.Duration = 30 * 86400.0
 
 
 class GateEntry(StrictModel):

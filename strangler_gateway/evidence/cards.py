@@ -17,8 +17,13 @@ Row = tuple[int, int, int, int]
 """Failures and requests of the new side, then of legacy."""
 MOST = 40.0
 """Points that a card keeps at most."""
+ERROR = 0.01
+"""So often a legacy that is better is taken for one that fails as often as the new side."""
+NEARLY_ALL = 0.9
+"""Where so many requests may fail, nothing that is worse can be told."""
 RULES = BreachRules()
 _SURE = 0.99
+_ENOUGH, _LEAST = math.log(1 / ERROR), 0.001
 NOTHING: Row = (0, 0, 0, 0)
 
 
@@ -40,6 +45,10 @@ class Judgement(NamedTuple):
     """The part of the requests that may fail anyway (p0)."""
     seen: Row
     seconds: float
+    trial: Row | None = None
+    """What was seen since the card was full, and before while its score was not 0; None: no question is open."""
+    as_often: bool = False
+    """The trial shows that legacy fails as often, so that a rollback would not help."""
 
 
 class Card:
@@ -81,21 +90,42 @@ class Cards:
     hard: Card
     soft: Card
     legacy: LegacyWindows
+    trial: Row | None = None
+    """Begins with a full card. It ends when legacy is shown to fail as often, or not to and the scores are back at 0."""
 
     @classmethod
     def empty(cls) -> "Cards":
         """Of a stream of which nothing is known."""
         return cls(Card(), Card(), LegacyWindows())
 
-    def tick(self, tick: Row, expected: float, seconds: float, rules: BreachRules = RULES) -> Judgement:
-        """Adds what ended within these seconds, and judges. The windows must have it already."""
+    def tick(
+        self, tick: Row, expected: float, seconds: float, rules: BreachRules = RULES, *, known: bool = False
+    ) -> Judgement:
+        """Adds what ended within these seconds, and judges. The windows must have it already.
+
+        `known`: `expected` is what legacy was seen to fail, so it may be any part.
+        """
+        if expected > NEARLY_ALL:
+            self.begin_anew()
+            return Judgement(Advice.OK, 0.0, expected, NOTHING, 0.0)
         self.hard.add(tick, expected, hard(rules, expected), seconds, rules.per_second)
         self.soft.add(tick, expected, min(expected + rules.above, _SURE), seconds, rules.per_second)
         first, second = (self.hard, self.soft) if self.hard.score >= self.soft.score else (self.soft, self.hard)
-        advice, card = judged(first, rules), first
-        if advice is Advice.PROBE and judged(second, rules) is Advice.ROLLBACK:
+        advice, card = judged(first, rules, known), first
+        if advice is Advice.PROBE and judged(second, rules, known) is Advice.ROLLBACK:
             advice, card = Advice.ROLLBACK, second
-        return Judgement(advice, card.score, expected, card.seen, card.seconds)
+        if self.trial is not None:
+            self.trial = added(self.trial, tick)
+        elif advice is Advice.PROBE:
+            self.trial = card.seen
+        as_often = fails_as_often(self.trial, rules) if self.trial is not None else False
+        if as_often is False and self.calm:
+            self.trial = None
+        return Judgement(advice, card.score, expected, card.seen, card.seconds, self.trial, as_often is True)
+
+    def begin_anew(self) -> None:
+        """Other failures are expected from now on."""
+        self.hard, self.soft, self.trial = Card(), Card(), None
 
     @property
     def calm(self) -> bool:
@@ -118,13 +148,39 @@ def hard(rules: BreachRules, expected: float) -> float:
     return min(max(rules.hard, expected + rules.above), _SURE)
 
 
-def judged(card: Card, rules: BreachRules) -> Advice:
-    """Of one card."""
+def judged(card: Card, rules: BreachRules, known: bool = False) -> Advice:
+    """Of one card. `known`: see `is_better`."""
     if card.score < rules.points:
         return Advice.OK
-    failed_new, new, failed_legacy, legacy = card.seen
-    better = failed_new / new >= rules.times * (failed_legacy + 5) / (legacy + 5) + rules.margin
-    return Advice.ROLLBACK if better else Advice.PROBE
+    return Advice.ROLLBACK if is_better(card.seen, rules, known) else Advice.PROBE
+
+
+def is_better(seen: Row, rules: BreachRules, known: bool = False) -> bool:
+    """Whether legacy fails so much less often that a rollback helps.
+
+    `known`: legacy is known to fail. "Half as often" may be impossible then, and "works twice as often" counts, too.
+    """
+    failed_new, new, failed_legacy, legacy = seen
+    usual = (failed_legacy + 5) / (legacy + 5)
+    bound = rules.times * usual
+    if known:
+        bound = min(bound, 1 - (1 - usual) / rules.times)
+    return failed_new / new >= bound + rules.margin
+
+
+def fails_as_often(seen: Row, rules: BreachRules) -> bool | None:
+    """Whether legacy is shown to fail as often as the new side, or not to; None: nobody can tell yet.
+
+    A sequential test of legacy's requests (Wald 1945): as often, against just so much less often that a rollback helps.
+    """
+    failed_new, new, failed_legacy, legacy = seen
+    same = (failed_new + 0.5) / (new + 1)
+    better = max((same - rules.margin) / rules.times, _LEAST)
+    if better >= same:
+        return False
+    points = failed_legacy * math.log(same / better)
+    points += (legacy - failed_legacy) * math.log((1 - same) / (1 - better))
+    return None if abs(points) < _ENOUGH else points > 0
 
 
 def added(one: Row, other: Row) -> Row:

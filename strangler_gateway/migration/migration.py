@@ -37,6 +37,7 @@ from strangler_gateway.migration.sentinel import (
     Sentinel,
     sentinel_file,
     watched,
+    with_known,
 )
 from strangler_gateway.migration.served_table import NotServed, ServedGroups, ServedTable
 from strangler_gateway.migration.shared_counts import CountSource, OwnCounts
@@ -123,7 +124,10 @@ class Migration:
         self._follower = Follower(self.replica, agreement.followed, turn, agreement.write_followed)
         moves, rollbacks = Moves(policy, agreement, counts, turn), Rollbacks(policy, agreement, turn, ask_driver)
         self.failures = OwnFailures(stats, count_again)
-        self.sentinel = Sentinel(failures or self.failures, lambda: watched(served.table))
+        standings = self._standings
+        self.sentinel = Sentinel(
+            failures or self.failures, lambda: with_known(watched(served.table), standings.by_unit, clock())
+        )
         queries = Queries(served, policy, disk, self.replica, counts, refresh, self.sentinel)
         # What is called from outside, by the part that does it.
         self.flip, self.release, self.adopt, self.plan = moves.flip, moves.release, moves.adopt, moves.plan

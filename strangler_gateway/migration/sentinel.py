@@ -13,8 +13,11 @@ from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
 from strangler_gateway.evidence.cards import NOTHING
+from strangler_gateway.cluster.record import plan_state
 from strangler_gateway.evidence.group_cards import GroupCards, GroupJudgement
+from strangler_gateway.evidence.known_failures import KnownFailures
 from strangler_gateway.evidence.ticks import GroupTicks, Told
+from strangler_gateway.migration.journal.journal_entry import Standing
 from strangler_gateway.migration.saved_file import SavedFile
 from strangler_gateway.table.routes import BreachRules, MigrationState, RouteTable
 from strangler_gateway.telemetry.stats import Stats
@@ -36,6 +39,8 @@ class WatchedGroup(NamedTuple):
     routes: Sequence[str]
     """Those that have a new end."""
     rules: BreachRules
+    known: Sequence[KnownFailures] = ()
+    """What legacy was seen to fail as well."""
 
 
 _WATCHED = (MigrationState.CANARY, MigrationState.EXTRACTED)
@@ -50,6 +55,18 @@ def watched(table: RouteTable) -> dict[str, WatchedGroup]:
             known = found.setdefault(unit.name, WatchedGroup([], unit.gate.breach))
             found[unit.name] = known._replace(routes=[*known.routes, route.id])
     return found
+
+
+def with_known(
+    found: Mapping[str, WatchedGroup], standings: Mapping[str, Standing], now: float
+) -> dict[str, WatchedGroup]:
+    """The same with what is in the records, and not too old at `now` (Unix seconds)."""
+    return {
+        unit: group._replace(
+            known=[one for one in plan_state(standings[unit].record).known if now - one.at < group.rules.remember_s]
+        )
+        for unit, group in found.items()
+    }
 
 
 class FailureSource(Protocol):
@@ -142,7 +159,8 @@ class Sentinel:
             counted = ticks.take({gateway: rows[unit] for gateway, rows in told.items() if unit in rows})
         except _ODD as exc:
             log.warning("the failures of %s cannot be read: %s %s", unit, type(exc).__name__, exc)
-        return cards.tick({route: counted.get(route, NOTHING) for route in group.routes}, seconds, group.rules)
+        rows = {route: counted.get(route, NOTHING) for route in group.routes}
+        return cards.tick(rows, seconds, group.rules, group.known)
 
 
 def sentinel_file(folder: Path, sentinel: Sentinel, clock: Callable[[], float]) -> SavedFile:

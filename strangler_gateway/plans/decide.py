@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from strangler_gateway.cluster.record import Hold
+from strangler_gateway.evidence.known_failures import KnownFailures
 from strangler_gateway.migration.gate.sentences import span
 from strangler_gateway.table.plan_rules import PlanRules, PlanStep
 from strangler_gateway.table.position import Position
@@ -66,6 +67,8 @@ class PlanStanding:
     rollback_ages: tuple[float, ...] = ()
     probe: bool = False
     """At most half of the users get the new side for a moment."""
+    known: tuple[tuple[KnownFailures, float], ...] = ()
+    """What legacy was seen to fail as well, and until when that counts (Unix seconds)."""
 
 
 @dataclass(frozen=True, slots=True)

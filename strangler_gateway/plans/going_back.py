@@ -1,18 +1,19 @@
 """What happens where users would suffer: back, a halt, or a probe; never forward, and only so often."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
 from strangler_gateway.cluster.record import plan_state
 from strangler_gateway.cluster.record_json import digest
 from strangler_gateway.evidence.cards import Advice
-from strangler_gateway.evidence.group_cards import GroupJudgement
+from strangler_gateway.evidence.group_cards import GroupJudgement, listed
+from strangler_gateway.evidence.known_failures import KnownFailures, remembered
 from strangler_gateway.migration.journal.journal_entry import Standing
 from strangler_gateway.migration.states import PlanMove
 from strangler_gateway.plans.decide import back_refused
 from strangler_gateway.plans.driven import WHO, DrivenMigration
-from strangler_gateway.plans.probes import Probes
+from strangler_gateway.plans.probes import Probes, is_high
 from strangler_gateway.plans.standings import PlanStandings
 from strangler_gateway.plans.telling import About, Telling
 from strangler_gateway.table.plan_rules import PlanRules
@@ -73,14 +74,38 @@ class GoingBack:
         self, unit: str, rules: PlanRules, standing: Standing, found: GroupJudgement, now: float, lease: str
     ) -> None:
         """Nearly all users are on the new side, so nobody can tell a break from a fault that both sides have."""
-        under_way = plan_state(standing.record).probe
-        wanted = self._probes.wanted(unit, standing.position, found.advice, now, rules.cool_down_s, under_way)
-        if wanted is None:
+        before = plan_state(standing.record)
+        wanted = self._probes.wanted(unit, standing.position, found, now, rules.cool_down_s, before.probe)
+        known = self._known(unit, standing, found)
+        if wanted is None and known == before.known:
             return
-        what = "half of the users go to legacy for a moment" if wanted else "the share is back where it was"
-        says, move = f"{what}: {found.says}", PlanMove(digest(standing.record), lease)
+        probe = before.probe if wanted is None else wanted
+        says, move = _probed(found, wanted, before.known, known), PlanMove(digest(standing.record), lease)
         result = await self._migration.plan(
-            unit, lambda plan: replace(plan, probe=wanted), who=WHO, why=says, plan=move
+            unit, lambda plan: replace(plan, probe=probe, known=known), who=WHO, why=says, plan=move
         )
         if result.done:
             self._telling.say("probe", unit, rules, says, found.to_json())
+
+    def _known(self, unit: str, standing: Standing, found: GroupJudgement) -> tuple[KnownFailures, ...]:
+        """What legacy is known to fail. A canary of few learns nothing: there both sides are compared all the time."""
+        before, now = plan_state(standing.record).known, int(self._here.moment.now)
+        learned = [one._replace(at=now) for one in found.learned if is_high(standing.position)]
+        if not learned and not found.gone:
+            return before
+        kept = {one.stream for one in found.known}
+        return remembered([one for one in before if one.stream in kept], learned, found.gone)
+
+
+def _probed(
+    found: GroupJudgement, wanted: bool | None, before: Sequence[KnownFailures], known: Sequence[KnownFailures]
+) -> str:
+    """In one sentence what begins or ends, and why."""
+    said = {True: "half of the users go to legacy for a moment", False: "the share is back where it was", None: ""}
+    if learned := [one for one in known if one not in before]:
+        why = f"legacy fails as often at {listed(learned)}, so this is no break, and it is remembered"
+    elif gone := [one for one in before if one not in known]:
+        why = f"what legacy was seen to fail is forgotten, because it fails no more as often: {listed(gone)}"
+    else:
+        why = found.says
+    return ": ".join(filter(None, (said[wanted], why)))

@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Protocol
 
-from strangler_gateway.cluster.record import plan_state
+from strangler_gateway.cluster.record import PlanState, plan_state
+from strangler_gateway.evidence.known_failures import KnownFailures
 from strangler_gateway.migration.journal.journal_entry import Standing
 from strangler_gateway.plans.clocks import ClockWatch, PlanClock
 from strangler_gateway.plans.decide import Moment, PlanStanding
@@ -64,4 +65,10 @@ class PlanStandings:
             plan.approved,
             progress.rollback_ages,
             plan.probe,
+            self._known(unit, plan),
         )
+
+    def _known(self, unit: str, plan: PlanState) -> tuple[tuple[KnownFailures, float], ...]:
+        remember_s = self._migration.served.movables[unit].gate.breach.remember_s
+        until = ((one, one.at + remember_s) for one in plan.known)
+        return tuple((one, end) for one, end in until if end > self.moment.now)

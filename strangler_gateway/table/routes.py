@@ -169,6 +169,8 @@ class BreachRules:
     margin: float = 0.01
     per_second: float = 25.0
     """So many requests of a second weigh at most."""
+    remember_s: float = field(default=30 * 86400.0, metadata=_ADDED)
+    """For so long it is known what legacy was seen to fail as well."""
 
 
 @dataclass(frozen=True, slots=True)

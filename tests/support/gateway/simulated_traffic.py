@@ -6,6 +6,7 @@ from random import Random
 
 from strangler_gateway.evidence.cards import Advice
 from strangler_gateway.evidence.group_cards import GroupJudgement
+from strangler_gateway.evidence.known_failures import KnownFailures
 from strangler_gateway.exchange.decision import SHARE_IN, STATE_EXTRACTED, Decision
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.head_memory import HeadMemory
@@ -34,6 +35,8 @@ class SimulatedGateway:
     ) -> None:
         self.stats = Stats(lambda: 0.0)
         self.names, self.state, self.plan = routes, state, plan
+        self.known: Sequence[KnownFailures] = ()
+        """What legacy was seen to fail as well."""
         self.left = False
         """The group has gone back to legacy."""
         self.share(share)
@@ -47,7 +50,8 @@ class SimulatedGateway:
 
     def watched(self) -> dict[str, WatchedGroup]:
         """For a sentinel."""
-        return {} if self.left else watched(self.table)
+        found = {} if self.left else watched(self.table)
+        return {unit: group._replace(known=self.known) for unit, group in found.items()}
 
     def request(
         self, user: int, decision: Decision = SHARE_IN, status: int = 200, route: int = 0, peer: str = "192.0.2.1"

@@ -21,6 +21,7 @@ from strangler_gateway.cluster.record import (
     holds,
     merge,
     mint,
+    plan_state,
     position,
     release,
     rollback,
@@ -36,6 +37,7 @@ from strangler_gateway.cluster.record_json import (
     name_shown,
     parse_name,
 )
+from strangler_gateway.evidence.known_failures import KnownFailures
 from strangler_gateway.table.position import LEGACY, ORDER, Position
 from strangler_gateway.table.routes import MigrationState
 from tests.support.effort import examples
@@ -162,6 +164,16 @@ def test_a_consumed_file_stays_and_a_plan_belongs_to_the_decision() -> None:
     assert decode(encode(record)).decision.plan == PlanState(2, True)
 
 
+def test_what_is_known_of_legacy_outlives_moves_rollbacks_and_releases() -> None:
+    known = (KnownFailures("", 30, 60, 5), KnownFailures("remove", 7, 7, 9))
+    record = decode(encode(decide(GroupRecord(), CANARY, 1.0, plan=PlanState(2, asked="ada", probe=True, known=known))))
+    assert plan_state(record) == PlanState(2, asked="ada", probe=True, known=known)
+    moved = decide(record, EXTRACTED, 2.0)
+    back = rollback(moved, mint(moved, "a"), NOBODY)
+    for each in (moved, back, release(back, holds(back)), decide(release(back, holds(back)), CANARY, 3.0)):
+        assert plan_state(decode(encode(each))) == PlanState(2, known=known)
+
+
 def test_a_name_as_text() -> None:
     assert parse_name(name_shown(RollbackName("gw-1:x", 12))) == RollbackName("gw-1:x", 12)
     for text in ("", "7f3a", "7f3a:", "7f3a:0", ":1", "7f3a:1.5", "7f3a:²", "7f3a:" + "9" * 13, "a b:1"):
@@ -214,6 +226,11 @@ def _decided_with(**said: Any) -> bytes:
         (_decided_with(knows={"a": 2}), "decision.knows.a is 2, but rolled_back has 1"),
         (_decided_with(plan=[]), "decision.plan must be an object"),
         (_decided_with(plan={"step": 1, "paused": "no"}), "decision.plan.paused"),
+        (_decided_with(plan={"known": {}}), "decision.plan.known must be a list"),
+        (_decided_with(plan={"known": [{}] * 51}), "at most 50 routes"),
+        (_decided_with(plan={"known": [{"route": "r", "failed": 0, "of": 7, "at": 1}]}), "known.failed"),
+        (_decided_with(plan={"known": [{"route": "r", "failed": 8, "of": 7, "at": 1}]}), "known.failed is 8"),
+        (_decided_with(plan={"known": [{"route": 1, "failed": 7, "of": 7, "at": 1}]}), "known.route"),
         (_decided_with(who=7), "decision.who"),
     ],
 )

@@ -323,9 +323,9 @@ def test_the_digest_depends_on_what_is_served_and_not_on_how_it_is_written() -> 
 
 
 def test_when_a_side_counts_as_broken_may_be_written() -> None:
-    breach = "points: 8, hard: 60, above: 2.5, times: 3, margin: 0.5, per_second: 100"
+    breach = "points: 8, hard: 60, above: 2.5, times: 3, margin: 0.5, per_second: 100, remember: 1d"
     gate = load(MINIMAL + f"groups: {{g: {{gate: {{breach: {{{breach}}}}}}}}}\n", {}).movables["g"].gate
-    assert gate.breach == BreachRules(8, 0.6, 0.025, 3, 0.005, 100)
+    assert gate.breach == BreachRules(8, 0.6, 0.025, 3, 0.005, 100, 86_400)
 
 
 def test_every_process_finds_the_same_digest() -> None:

@@ -1,6 +1,7 @@
 """A group with a plan goes back by itself when its new side fails, becomes slow or differs."""
 
 from collections.abc import Callable
+from itertools import pairwise
 
 import pytest
 
@@ -52,6 +53,8 @@ async def seconds(driven: Driven, number: int, brings: Traffic, until: str = "")
         brings(driven.world)
         await driven.go_on(1)
         if until and until in driven.events:
+            return second + 1
+        if until == "probe ends" and driven.events.count("probe") == 2:
             return second + 1
     return number
 
@@ -154,14 +157,74 @@ async def test_where_all_are_on_the_new_side_half_go_back_for_a_moment_to_tell(
 
 async def test_a_probe_that_finds_nothing_ends_where_it_was_and_not_above(world: World) -> None:
     driven = await at(world, EXTRACTED, f"{PLAN}, auto: true")
-    await seconds(driven, 30, ALL_FAIL, until="probe")
-    await seconds(driven, 20, traffic(50, 40, 50, 45))
+    await seconds(driven, 30, traffic(10, 10, 0), until="probe")
     await seconds(driven, 60, traffic(50, 0, 50))
     assert (driven.position(), world.served[-1].movables["items"].kept_back) == (EXTRACTED, 0)
     probes = [entry for entry in world.journal() if entry.event is JournalEvent.PLAN]
     assert [entry.automatic for entry in probes] == [True, True]
+    assert driven.here.standing("items").known == ()
     await seconds(driven, 60, ALL_FAIL)
     assert driven.events.count("probe") == 2
+
+
+async def probing(world: World, remember: str = "30d") -> Driven:
+    """A route that fails on both sides, in extracted, and a probe that has shown it."""
+    gate = f"gate: {{min: 10, breach: {{remember: {remember}}}}}"
+    driven = await at(world, EXTRACTED, f"{PLAN}, auto: true", more=f"retire_after: 1d, {gate}")
+    await seconds(driven, 30, traffic(2, 2, 0), until="probe")
+    lasted = await seconds(driven, 60, traffic(1, 1, 1, 1), until="probe ends")
+    assert 7 <= lasted <= 9
+    assert (driven.position(), world.served[-1].movables["items"].kept_back) == (EXTRACTED, 0)
+    return driven
+
+
+async def test_what_legacy_fails_at_as_often_ends_the_probe_at_once_and_is_remembered(world: World) -> None:
+    driven = await probing(world)
+    assert driven.notices[-1].says == (
+        "the share is back where it was: legacy fails as often at item-read (7 of 7 requests), so this is no break, "
+        "and it is remembered"
+    )
+    assert [*world.journal()][-1].why == driven.notices[-1].says
+    [(known, _)] = driven.here.standing("items").known
+    assert known[:3] == ("item-read", 7, 7)
+    await seconds(driven, 900, traffic(2, 2, 0))
+    assert driven.events.count("probe") == 2
+    seen = (await driven.migration.evidence("items")).rule("breach")
+    assert "what legacy was seen to fail as well is no break: item-read (7 of 7 requests)" in seen.says
+
+
+async def test_it_is_remembered_over_a_restart_and_a_move_for_as_long_as_the_file_says(world: World) -> None:
+    await probing(world, remember="1h")
+    await world.aclose()
+    again = Driven(world, await world.started())
+    await seconds(again, 120, traffic(2, 2, 0))
+    assert again.notices == [], [n.says for n in again.notices]
+    await again.migration.flip("items", canary(100), who="ada", why="t", force=True)
+    assert len(again.here.standing("items").known) == 1
+    again.clocks.go_on(3600)
+    await seconds(again, 30, traffic(2, 2, 0), until="probe")
+    assert again.events == ["probe"]
+
+
+async def test_it_is_forgotten_when_the_service_fails_no_more_and_a_later_break_goes_back(world: World) -> None:
+    driven = await probing(world)
+    await seconds(driven, 60, traffic(10, 0, 0))
+    assert driven.notices[-1].says == (
+        "what legacy was seen to fail is forgotten, because it fails no more as often: item-read (7 of 7 requests)"
+    )
+    assert driven.here.standing("items").known == ()
+    driven.notices.clear()
+    assert await seconds(driven, 30, ALL_FAIL, until="probe") <= 2
+    await seconds(driven, 30, traffic(50, 50, 50), until="rolled_back")
+    assert driven.position() == LEGACY
+
+
+async def test_probes_that_show_nothing_become_rarer(world: World) -> None:
+    driven = await at(world, EXTRACTED, f"{PLAN}, cool_down: 1m")
+    await seconds(driven, 1200, traffic(1, 1, 0))
+    began = [entry.time for entry in world.journal() if entry.event is JournalEvent.PLAN][::2]
+    apart = [round(after - before) for before, after in pairwise(began)]
+    assert apart == [300 + 120, 300 + 240]
 
 
 async def test_a_holdback_stays_on_legacy_in_extracted(world: World) -> None:

@@ -1,11 +1,12 @@
 """Several gateways: one drives, any takes over, none makes a step twice, and without the store nothing moves."""
 
 from collections.abc import AsyncIterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import pytest
 
+from strangler_gateway.evidence.known_failures import KnownFailures
 from strangler_gateway.migration import follow
 from strangler_gateway.migration.journal.journal_entry import JournalEvent
 from strangler_gateway.plans.plans import Wish
@@ -88,6 +89,13 @@ async def test_a_pause_at_one_gateway_stops_the_driver_at_the_other(pair: Pair) 
     await agreed(pair)
     await pair.go_on(10)
     assert pair.driven["a"].position() == SHADOW
+
+
+async def test_what_a_probe_has_shown_is_known_to_every_driver(pair: Pair) -> None:
+    known = (KnownFailures("item-read", 7, 7, 1_000_000),)
+    await pair.driven["a"].migration.plan("items", lambda plan: replace(plan, known=known), who="plan", why="t")
+    await agreed(pair)
+    assert [one for one, _ in pair.driven["b"].here.standing("items").known] == [*known]
 
 
 async def test_without_the_store_nothing_moves_and_the_plan_says_so(pair: Pair) -> None:
