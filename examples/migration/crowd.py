@@ -43,7 +43,7 @@ USERS: tuple[Activity, ...] = (
 ADMINS: tuple[Activity, ...] = (keeps_shop, keeps_lessons)
 HOSTS: tuple[Activity, ...] = (welcomes_somebody,)
 AT_LEAST, AT_ONCE, MOST = 12, 4, 100
-MIXED = 2
+MIXED, PROBED = 2, 8
 ITEMS, EXERCISES, COST, REWARD = 16, 12, 10, 20
 
 
@@ -55,6 +55,8 @@ class Crowd:
         self._share = share
         self.admin, self.host = User(world), User(world)
         self.users: list[User] = []
+        self.probed: tuple[str, ...] = ()
+        """Groups that will be probed: enough of their users are in the half that then goes to legacy."""
 
     async def gather(self) -> None:
         """Creates what there is to buy and to solve, and signs users up. Raises CallFailed, ValueError."""
@@ -64,7 +66,7 @@ class Crowd:
         self.world.exercises += [
             await new_exercise(self.admin, REWARD, tested=number % 4 == 0) for number in range(EXERCISES)
         ]
-        while len(self.users) < AT_LEAST or not self._is_mixed():
+        while len(self.users) < AT_LEAST or not self._is_mixed() or not self._is_halved():
             if len(self.users) >= MOST:
                 raise ValueError(f"of {MOST} users not {MIXED} are in the first {self._share:g} % of every group")
             self.users += (new := [User(self.world) for _ in range(AT_ONCE)])
@@ -104,6 +106,13 @@ class Crowd:
             sum(self._is_in(movables[group].salt, key(user)) for user in self.users) >= MIXED
             for group in self.world.routes.groups
             for key in (_id, _address)
+        )
+
+    def _is_halved(self) -> bool:
+        movables = self.world.routes.table.movables
+        return all(
+            sum(bucket(movables[group].salt, user.user.encode()) >= 5000 for user in self.users) >= PROBED
+            for group in self.probed
         )
 
     def _is_in(self, salt: str, key: str) -> bool:

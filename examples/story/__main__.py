@@ -21,6 +21,8 @@ from examples.story.watching import Watcher
 from strangler_gateway.config.file import load
 
 WITHIN_S = 540.0
+PROBED = "users"
+"""Removing the last e-mail address fails on both sides (C1): a probe shows it."""
 REPORTS = Path(".run/retired")
 
 
@@ -36,6 +38,7 @@ async def _tell(system: DemoSystem, crowd: Crowd) -> None:
     print(f"\nThe page: {system.admin_url}/ui", flush=True)
     print(f"Its credential is in {system.operator_token}", flush=True)
     print("\nUsers sign up, confirm their addresses and log in, through the gateway.", flush=True)
+    crowd.probed = (PROBED,)
     await crowd.gather()
     print(f"{len(crowd.users)} users are at work. Every group has a plan; nobody flips anything.\n", flush=True)
     async with crowd.at_work():

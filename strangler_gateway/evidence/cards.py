@@ -91,7 +91,7 @@ class Cards:
     soft: Card
     legacy: LegacyWindows
     trial: Row | None = None
-    """Begins with a full card. It ends when legacy is shown to fail as often, or not to and the scores are back at 0."""
+    """Begins with a full card; ends when legacy is shown to fail as often, or not to and the scores are back at 0."""
 
     @classmethod
     def empty(cls) -> "Cards":

@@ -12,8 +12,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol
 
-from strangler_gateway.evidence.cards import NOTHING
 from strangler_gateway.cluster.record import plan_state
+from strangler_gateway.evidence.cards import NOTHING
 from strangler_gateway.evidence.group_cards import GroupCards, GroupJudgement
 from strangler_gateway.evidence.known_failures import KnownFailures
 from strangler_gateway.evidence.ticks import GroupTicks, Told
