@@ -52,10 +52,14 @@ class ParkedItem(_Status):
 
 
 class QueueAction(_Status):
-    """What may be done with each parked item: a POST of {"why", "by"} to the path, in which `{id}` is the item's."""
+    """What may be done with each parked item: a POST of {"why", "by"} to the path, in which `{id}` is the item's.
+
+    `warns`: what the operator should know before, as a sentence.
+    """
 
     name: Annotated[str, Field(pattern=r"^[a-z][a-z-]{0,19}$")]
     path: Annotated[str, Field(max_length=300, pattern=r"^(/[A-Za-z0-9._~-]+)*/\{id\}(/[A-Za-z0-9._~-]+)*$")]
+    warns: Words = ""
 
 
 class QueueStatus(_Status):

@@ -1,5 +1,6 @@
 """The client of the services' operations APIs. Errors end the command with an exit code."""
 
+import getpass
 import os
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -144,3 +145,11 @@ def of_each(services: Iterable[str], ask: Callable[[str], T]) -> tuple[dict[str,
         except typer.Exit as ended:
             code = max(code, ended.exit_code)
     return found, code
+
+
+def operator_name() -> str:
+    """Of who runs the command, on this machine."""
+    try:
+        return getpass.getuser()
+    except (OSError, KeyError):
+        return "an operator"

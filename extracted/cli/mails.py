@@ -1,13 +1,12 @@
 """`polycode mails`: lists and shows mails, acts on them, previews kinds, shows suppressed addresses."""
 
-import getpass
 from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
 
 from extracted.cli import text
-from extracted.cli.client import USAGE, JsonObject, OperationsClient
+from extracted.cli.client import USAGE, JsonObject, OperationsClient, operator_name
 from extracted.cli.options import After, AsJson, segment
 
 app = typer.Typer(
@@ -116,7 +115,7 @@ def suppressions(
 @app.command()
 def lift(recipient: Annotated[str, typer.Argument(metavar="ADDRESS")], why: Why, as_json: AsJson = False) -> None:
     """Send to a suppressed address again. Use `retry` for mails that were suppressed meanwhile."""
-    answer = _mailer(as_json).post("/suppressions/lift", recipient=recipient, why=why, by=_by())
+    answer = _mailer(as_json).post("/suppressions/lift", recipient=recipient, why=why, by=operator_name())
     if as_json:
         text.print_json(answer)
     else:
@@ -129,7 +128,7 @@ def _change(mail_ids: list[str], verb: str, as_json: bool, **asked: str) -> None
     changed: list[JsonObject] = []
     try:
         for mail_id in map(segment, mail_ids):
-            changed.append(client.post(f"/{mail_id}/{verb}", by=_by(), **asked))
+            changed.append(client.post(f"/{mail_id}/{verb}", by=operator_name(), **asked))
     finally:
         _show(changed, as_json)
 
@@ -146,14 +145,6 @@ def _mailer(as_json: bool) -> OperationsClient:
 def _row(one: Any) -> tuple[object, ...]:
     what = (one["id"], one["state"], one["kind"], one["recipient"], one["attempts"], one["ambiguities"])
     return (*what, text.moment(one["createdAt"]), text.moment(one["dueAt"]), one["reason"])
-
-
-def _by() -> str:
-    """The operator's name on this machine."""
-    try:
-        return getpass.getuser()
-    except (OSError, KeyError):
-        return "an operator"
 
 
 def _write(client: OperationsClient, file: Path, content: str) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated, Any
 import typer
 
 from extracted.cli import rewards, text
-from extracted.cli.client import DONE, REFUSED, OperationsClient
+from extracted.cli.client import DONE, REFUSED, OperationsClient, operator_name
 from extracted.cli.options import After, AsJson, segment
 
 app = typer.Typer(help="List, show, resume, cancel, refund and audit purchases.", no_args_is_help=True)
@@ -96,7 +96,7 @@ def _account(as_json: bool) -> OperationsClient:
 
 
 def _change(purchase_id: str, verb: str, why: str, as_json: bool) -> None:
-    answer = _account(as_json).post(f"purchases/{segment(purchase_id)}/{verb}", why=why)
+    answer = _account(as_json).post(f"purchases/{segment(purchase_id)}/{verb}", why=why, by=operator_name())
     text.show(answer, _COLUMNS, [_row(answer)], as_json=as_json)
 
 
@@ -107,7 +107,10 @@ def _timeline(purchase: Any) -> list[tuple[str | None, str, str]]:
         (one["at"], f"{one['kind']} {one['delta']:+d}", f"{text.plain(one['pointsAfter'])} left")
         for one in purchase["ledger"]
     ]
-    actions = [(one["at"], one["action"], one["why"]) for one in purchase["interventions"]]
+    actions = [
+        (one["at"], one["action"], f"{one['why']} ({one['by']})" if one.get("by") else one["why"])
+        for one in purchase["interventions"]
+    ]
     return sorted(steps + ledger + actions, key=lambda line: line[0] or "")
 
 

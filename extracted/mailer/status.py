@@ -12,6 +12,16 @@ from extracted.mailer.ports import MailFilter, Mails
 
 RETRY: Final = QueueAction(name="retry", path="/mails/{id}/retry")
 CANCEL: Final = QueueAction(name="cancel", path="/mails/{id}/cancel")
+SEND_AGAIN: Final = QueueAction(
+    name="retry",
+    path="/mails/{id}/decide/again",
+    warns="The provider may have taken this mail: then it arrives twice. Look into the provider's log first.",
+)
+HOLD_SENT: Final = QueueAction(
+    name="drop",
+    path="/mails/{id}/decide/sent",
+    warns="It counts as sent, and is not sent again. If the provider has not taken it, its recipient gets none.",
+)
 WAITING: Final = (MailState.QUEUED, MailState.SENDING, MailState.DEFERRED)
 Consuming = Callable[[], Mapping[str, object] | None]
 
@@ -37,7 +47,7 @@ class MailerStatus:
         """Mails that wait, that have failed, and that an operator has to decide. Raises StoreUnavailable."""
         status, counted = await self.status(), await self.mails.counted()
         failed = await self._queue("failed mails", (MailState.FAILED,), RETRY)
-        undecided = await self._queue("ambiguous mails", (MailState.AMBIGUOUS,))
+        undecided = await self._queue("ambiguous mails", (MailState.AMBIGUOUS,), SEND_AGAIN, HOLD_SENT)
         says = "the provider is away" if self.is_away() else "mails wait too long" if status["isLate"] else ""
         waiting = await self._queue("mails", (MailState.DEFERRED,), RETRY, CANCEL)
         more = {
@@ -46,7 +56,7 @@ class MailerStatus:
             "state": "late" if status["isLate"] else "ok",
             "says": says,
         }
-        decide = {"says": "decide with `polycode mails decide`"} if undecided.waiting else {}
+        decide = {"says": "the provider may have sent them: decide by its log"} if undecided.waiting else {}
         return waiting.model_copy(update=more), failed, undecided.model_copy(update=decide)
 
     async def _queue(self, name: str, states: Sequence[MailState], *actions: QueueAction) -> QueueStatus:

@@ -10,7 +10,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from chassis.discovery.port import Instance
-from chassis.service.operators_status import QueueStatus, read
+from chassis.service.operators_status import QueueAction, QueueStatus, read
 from strangler_gateway.admin.bodies import Unpark
 from strangler_gateway.admin.requests import AdminRefusal, unknown_name
 from strangler_gateway.admin.views import View
@@ -51,8 +51,8 @@ class ServiceQueues:
 
     async def act(self, wanted: Unpark, who: str) -> str:
         """Has the service do it; what it did, as a sentence. Raises AdminRefusal."""
-        service, path = await self.found(wanted)
-        target = path.replace("{id}", quote(wanted.id, safe=""))
+        service, action = await self.found(wanted)
+        target = action.path.replace("{id}", quote(wanted.id, safe=""))
         body = json.dumps({"why": wanted.why, "by": who[:100]}).encode()
         what = f"{wanted.action} of {wanted.id} in {wanted.queue} of {service.name}"
         log.warning("%s by %s: %s", what, who, wanted.why)
@@ -67,8 +67,8 @@ class ServiceQueues:
             raise AdminRefusal(409, "refused", f"{service.name} refuses it ({answer.status}){_said(answer.body)}")
         return f"{what}: done."
 
-    async def found(self, wanted: Unpark) -> tuple[Service, str]:
-        """The service, and the path of the action, as the service tells now. Raises AdminRefusal."""
+    async def found(self, wanted: Unpark) -> tuple[Service, QueueAction]:
+        """The service, and the action, as the service tells now. Raises AdminRefusal."""
         service = self._services().get(wanted.service)
         if service is None or service.operators is None:
             raise unknown_name(wanted.service)
@@ -79,11 +79,11 @@ class ServiceQueues:
         queue = next((one for one in queues if one.name == wanted.queue), None)
         if queue is None or wanted.id not in {one.id for one in queue.parked}:
             raise AdminRefusal(409, "not_parked", f"{wanted.id} is not parked in {wanted.queue} (any more)")
-        path = next((one.path for one in queue.actions if one.name == wanted.action), None)
-        if path is None:
+        action = next((one for one in queue.actions if one.name == wanted.action), None)
+        if action is None:
             known = ", ".join(one.name for one in queue.actions) or "nothing"
             raise AdminRefusal(422, "invalid", f"{wanted.queue} knows {known}, not {wanted.action}")
-        return service, path
+        return service, action
 
     async def _view(self, service: Service) -> View:
         try:

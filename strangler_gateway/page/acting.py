@@ -75,11 +75,12 @@ class PageActions:
     async def unparking(self, request: Request, visitor: Visitor) -> Response:
         """What would be done with a parked item, before it is done."""
         asked = _unpark(request.query_params, why=PREVIEW_WHY)
-        service, path = await self._parts.desk.queues.found(asked)
-        target = path.replace("{id}", asked.id)
+        service, action = await self._parts.desk.queues.found(asked)
+        target = action.path.replace("{id}", asked.id)
         if request.query_params.get("json"):
-            return as_json(request, {"service": service.name, "method": "POST", "target": target})
-        return self._parts.show(request, visitor, "unpark.html", asked=asked, target=target)
+            view = {"service": service.name, "method": "POST", "target": target, "warns": action.warns}
+            return as_json(request, view)
+        return self._parts.show(request, visitor, "unpark.html", asked=asked, target=target, warns=action.warns)
 
     async def unpark(self, request: Request, visitor: Visitor, form: Mapping[str, str]) -> Response:
         """Has a service do something with a parked item."""

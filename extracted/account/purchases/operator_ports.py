@@ -41,13 +41,22 @@ class Audit:
 
 
 @dataclass(frozen=True, slots=True)
+class InterventionReason:
+    """Who asks, as they say, and why."""
+
+    by: str
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
 class Intervention:
-    """An operator's action and its reason."""
+    """An operator's action and its reason. `by` None: of before it was kept."""
 
     purchase_id: str
     action: str
     why: str
     at: datetime
+    by: str | None
     id: str = field(default_factory=lambda: str(uuid.uuid4()))
 
 

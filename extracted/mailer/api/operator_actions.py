@@ -1,4 +1,7 @@
-"""What operators change: POST /mails/{id}/cancel, …/retry, …/decide {"why", "by"?, "outcome"}; suppressions."""
+"""What operators change: POST /mails/{id}/cancel, …/retry, …/decide {"why", "by"?, "outcome"}; suppressions.
+
+`…/decide/sent` and `…/decide/again` take the outcome from the path.
+"""
 
 from collections.abc import Awaitable, Callable, Iterator
 from functools import partial
@@ -28,6 +31,9 @@ def routes(operations: MailOperations, suppressions: Suppressions) -> Iterator[t
     yield "POST", "/mails/{id}/cancel", _with_refusals(partial(_change, operations.cancel))
     yield "POST", "/mails/{id}/retry", _with_refusals(partial(_change, operations.retry))
     yield "POST", "/mails/{id}/decide", _with_refusals(partial(_decide, operations))
+    for outcome, is_sent in OUTCOMES.items():
+        change = partial(_change, partial(_decided, operations, is_sent))
+        yield "POST", f"/mails/{{id}}/decide/{outcome}", _with_refusals(change)
 
 
 def _with_refusals(endpoint: Endpoint) -> Endpoint:
@@ -56,7 +62,11 @@ async def _decide(operations: MailOperations, request: Request) -> Response:
     reason, is_sent = _reason(body), OUTCOMES.get(str(body.get("outcome")))
     if is_sent is None:
         raise BodyInvalid('outcome is neither "sent" nor "again"')
-    return await _changed(lambda id, why: operations.decide(id, is_sent, why), request, reason)
+    return await _changed(partial(_decided, operations, is_sent), request, reason)
+
+
+async def _decided(operations: MailOperations, is_sent: bool, mail_id: str, reason: OperatorReason) -> Mail | None:
+    return await operations.decide(mail_id, is_sent, reason)
 
 
 async def _changed(change: Change, request: Request, reason: OperatorReason) -> Response:

@@ -1,7 +1,7 @@
 """Routes of operators below /internal/, with a credential of their own; users cannot reach them.
 
 GET /internal/purchases?state=&older_than_s=&after=&limit= (state can be repeated) · GET /internal/purchases/{id}
-POST /internal/purchases/{id}/resume, …/cancel, …/refund {"why": "..."}
+POST /internal/purchases/{id}/resume, …/cancel, …/refund {"why": "...", "by"?: "..."}
 GET /internal/audit (fresh) · GET /internal/status (open purchases, outbox, consumers, the last audit of the timer)
 GET /internal/queues (the operators' status that the gateway shows)
 """
@@ -25,15 +25,22 @@ from chassis.service.operators_status_api import Queues
 from extracted.account.purchases.api.purchases import shown, time
 from extracted.account.purchases.domain.purchase import Purchase
 from extracted.account.purchases.domain.saga import PurchaseState
-from extracted.account.purchases.operator_ports import Audit, InterventionRefused, PurchaseFilter, Timeline
+from extracted.account.purchases.operator_ports import (
+    Audit,
+    InterventionReason,
+    InterventionRefused,
+    PurchaseFilter,
+    Timeline,
+)
 from extracted.account.purchases.service.operations import PurchaseOperations
 from extracted.account.purchases.service.queries import FoundPurchase
 
 PREFIX = "/internal/"
 MOST_PER_PAGE: Final = 1000
 MOST_WORDS: Final = 500
+MOST_NAME: Final = 100
 Status = Callable[[], Awaitable[Mapping[str, object]]]
-Change = Callable[[str, str], Awaitable[Purchase | None]]
+Change = Callable[[str, InterventionReason], Awaitable[Purchase | None]]
 
 
 def application(
@@ -106,11 +113,11 @@ async def _get(operations: PurchaseOperations, request: Request) -> Response:
 
 
 async def _change(change: Change, request: Request) -> Response:
-    why = await _why(request)
-    if why is None:
-        return refused(400, 'wanted {"why": "a reason"}')
+    reason = await _reason(request)
+    if reason is None:
+        return refused(400, 'wanted {"why": "a reason"}, perhaps with "by": "a name"')
     try:
-        purchase = await change(request.path_params["id"], why)
+        purchase = await change(request.path_params["id"], reason)
     except InterventionRefused as error:
         return refused(409, str(error))
     return _unknown() if purchase is None else JSONResponse(_row(purchase))
@@ -130,13 +137,21 @@ def audited(audit: Audit) -> dict[str, object]:
     return {"at": time(audit.at), "breaches": breaches}
 
 
-async def _why(request: Request) -> str | None:
+async def _reason(request: Request) -> InterventionReason | None:
     try:
         body = json.loads(await request.body())
     except (ValueError, RecursionError):
         return None
-    why = body.get("why") if isinstance(body, dict) else None
-    return why[:MOST_WORDS] if isinstance(why, str) and why.strip() and "\0" not in why else None
+    if not isinstance(body, dict):
+        return None
+    why, by = _words(body.get("why"), MOST_WORDS), _words(body.get("by", "an operator"), MOST_NAME)
+    return None if why is None or by is None else InterventionReason(by, why)
+
+
+def _words(given: object, most: int) -> str | None:
+    """None: it cannot be kept."""
+    is_text = isinstance(given, str) and given.strip() and "\0" not in given
+    return str(given)[:most].encode("utf-8", "replace").decode() if is_text else None
 
 
 def _row(one: Purchase) -> dict[str, object]:
@@ -150,7 +165,7 @@ def _timeline(timeline: Timeline) -> dict[str, object]:
         {"kind": line.kind, "delta": line.delta, "pointsAfter": line.points_after, "at": time(line.at)}
         for line in timeline.ledger
     ]
-    done = [{"action": one.action, "why": one.why, "at": time(one.at)} for one in timeline.interventions]
+    done = [{"action": one.action, "why": one.why, "by": one.by, "at": time(one.at)} for one in timeline.interventions]
     steps = shown(FoundPurchase(None, timeline.purchase))["steps"]
     return {**_row(timeline.purchase), "steps": steps, "ledger": lines, "interventions": done}
 

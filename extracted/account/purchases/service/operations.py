@@ -18,6 +18,7 @@ from extracted.account.purchases.domain.saga import (
 from extracted.account.purchases.operator_ports import (
     Audit,
     Intervention,
+    InterventionReason,
     InterventionRefused,
     OperatorStore,
     PurchaseFilter,
@@ -64,15 +65,15 @@ class PurchaseOperations:
             ledger, done = await reader.ledger_of(purchase_id), await reader.interventions_of(purchase_id)
         return Timeline(purchase, ledger, done)
 
-    async def resume(self, purchase_id: str, why: str) -> Purchase | None:
+    async def resume(self, purchase_id: str, reason: InterventionReason) -> Purchase | None:
         """Sends Shop the next command now. None: no such purchase. Raises InterventionRefused."""
-        return await self._ask(purchase_id, PurchaseEvent.RESUMED, why)
+        return await self._ask(purchase_id, PurchaseEvent.RESUMED, reason)
 
-    async def cancel(self, purchase_id: str, why: str) -> Purchase | None:
+    async def cancel(self, purchase_id: str, reason: InterventionReason) -> Purchase | None:
         """Asks Shop to cancel; if Shop has sold already, the purchase completes. Raises InterventionRefused."""
-        return await self._ask(purchase_id, PurchaseEvent.GIVEN_UP, why)
+        return await self._ask(purchase_id, PurchaseEvent.GIVEN_UP, reason)
 
-    async def refund(self, purchase_id: str, why: str) -> Purchase | None:
+    async def refund(self, purchase_id: str, reason: InterventionReason) -> Purchase | None:
         """Gives the price back if the monolith charged for the item, too; the purchase keeps its state.
 
         None: no such purchase. Raises InterventionRefused.
@@ -90,8 +91,8 @@ class PurchaseOperations:
                 )
             balance = await change.credit(purchase.user_id, purchase.price)
             await change.record(LedgerEntry(purchase.id, CHARGED_TWICE, purchase.price, balance, now))
-            await change.intervene(Intervention(purchase.id, PurchaseEvent.CHARGED_TWICE, why, now))
-        log.warning("purchase_refunded", purchase_id=purchase.id, price=purchase.price, why=why)
+            await change.intervene(_done(purchase, PurchaseEvent.CHARGED_TWICE, reason, now))
+        log.warning("purchase_refunded", purchase_id=purchase.id, price=purchase.price, by=reason.by, why=reason.why)
         return purchase
 
     async def audit(self) -> Audit:
@@ -103,7 +104,7 @@ class PurchaseOperations:
             log.error("audit_breach", kind=breach.kind, purchase_id=breach.purchase_id)
         return Audit(now, breaches)
 
-    async def _ask(self, purchase_id: str, event: PurchaseEvent, why: str) -> Purchase | None:
+    async def _ask(self, purchase_id: str, event: PurchaseEvent, reason: InterventionReason) -> Purchase | None:
         now = self.clock()
         async with self.store.write() as change:
             purchase = await change.find(purchase_id)
@@ -113,8 +114,12 @@ class PurchaseOperations:
             first = purchase.first_confirmed_at
             if found is None or not await send_command(change, purchase, found, self.timeouts, now, first):
                 raise InterventionRefused(f"the purchase is {purchase.state}: it cannot be {event.replace('_', ' ')}")
-            await change.intervene(Intervention(purchase.id, event, why, now))
+            await change.intervene(_done(purchase, event, reason, now))
             purchase = await change.find(purchase_id)
         self.store.sent()
-        log.warning(f"purchase_{event}", purchase_id=purchase_id, why=why)
+        log.warning(f"purchase_{event}", purchase_id=purchase_id, by=reason.by, why=reason.why)
         return purchase
+
+
+def _done(purchase: Purchase, event: PurchaseEvent, reason: InterventionReason, at: datetime) -> Intervention:
+    return Intervention(purchase.id, event, reason.why, at, reason.by)

@@ -88,7 +88,7 @@ class SqlOperatorUnitOfWork(SqlPurchaseUnitOfWork):
         table = self._tables.interventions
         done = select(table).where(table.c.purchase_id == purchase_id).order_by(table.c.at)
         found = await self._engine.execute(done)
-        return [Intervention(row.purchase_id, row.action, row.why, row.at, row.id) for row in found]
+        return [Intervention(row.purchase_id, row.action, row.why, row.at, row.by, row.id) for row in found]
 
     async def breaches(self, opened_before: datetime, limit: int) -> Sequence[Breach]:
         """At most `limit` per kind."""
@@ -112,5 +112,6 @@ class SqlOperatorUnitOfWork(SqlPurchaseUnitOfWork):
             "action": str(intervention.action),
             "why": intervention.why,
             "at": intervention.at,
+            "by": intervention.by,
         }
         await self._engine.execute(insert(self._tables.interventions), row)

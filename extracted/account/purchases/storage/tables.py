@@ -78,7 +78,7 @@ def _ledger(own: OwnTables) -> Table:
 
 
 def _interventions(own: OwnTables) -> Table:
-    """What operators did to a purchase, and why."""
+    """What operators did to a purchase, who, and why."""
     table = own.table(
         "interventions",
         Column("id", Text, primary_key=True),
@@ -86,6 +86,7 @@ def _interventions(own: OwnTables) -> Table:
         Column("action", Text, nullable=False),
         Column("why", Text, nullable=False),
         Column("at", Instant, nullable=False),
+        Column("by", Text),
     )
     own.index("interventions_purchase", table.c.purchase_id)
     return table

@@ -89,6 +89,18 @@ def test_an_ambiguous_one_is_decided(operated: Operated) -> None:
     assert "sent" in operated.shown("mails", "decide", id, "--outcome", "sent", "--why", "the provider has it")
 
 
+def test_what_the_gateways_page_offers_for_ambiguous_ones_warns_and_decides_them(operated: Operated) -> None:
+    kind = {"kind": "team_left", "variables": {"username": "ada", "team": "blue"}}
+    ids = [operated.mail("ambiguous", "ada@lost.example", **kind) for _ in range(2)]
+    queues = {one["name"]: one for one in operated.mailer.json("GET", "/internal/queues")["queues"]}
+    actions = queues["ambiguous mails"]["actions"]
+    assert [(one["name"], "arrives twice" in one["warns"]) for one in actions] == [("retry", True), ("drop", False)]
+    for id, action, state in zip(ids, actions, ("queued", "sent"), strict=True):
+        answer = operated.mailer.ask("POST", action["path"].replace("{id}", id), OPERATOR, {"why": "x", "by": "ada"})
+        assert (answer.status, json.loads(answer.body)["state"]) == (200, state)
+        assert "ada" in {line["by"] for line in operated.mailer.json("GET", f"/mails/{id}")["history"]}
+
+
 def test_a_kind_is_previewed_in_a_language_as_two_files(operated: Operated, tmp_path: Path) -> None:
     assert operated.shown("mails", "preview", "verify_account", "--locale", "fr", "--out", str(tmp_path)).strip()
     assert sorted(file.name for file in tmp_path.iterdir()) == ["verify_account.fr.html", "verify_account.fr.txt"]

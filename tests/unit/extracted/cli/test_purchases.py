@@ -1,5 +1,6 @@
 """`polycode purchases`, `dead-letters` and `status` against running services: what they print, and their exit codes."""
 
+import getpass
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -82,8 +83,8 @@ def test_open_purchases_are_listed_by_state_and_age_and_one_is_shown_with_its_ti
 def test_one_can_be_asked_about_again_and_the_reason_is_kept(operated: Operated) -> None:
     operated.shown("purchases", "resume", operated.open_one, "--why", "the shop hung")
     [kept] = operated.json("purchases", "show", operated.open_one)["interventions"]
-    assert (kept["action"], kept["why"]) == ("resumed", "the shop hung")
-    assert "the shop hung" in operated.shown("purchases", "show", operated.open_one)
+    assert (kept["action"], kept["why"], kept["by"]) == ("resumed", "the shop hung", getpass.getuser())
+    assert f"the shop hung ({getpass.getuser()})" in operated.shown("purchases", "show", operated.open_one)
 
 
 def test_what_does_not_count_now_is_refused_with_a_sentence(operated: Operated) -> None:

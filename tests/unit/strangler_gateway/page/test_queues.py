@@ -26,7 +26,7 @@ QUEUE = {
     "state": "stuck",
     "says": "<script>alert(1)</script>",
     "parked": [{"id": "a/b?", "what": "paid.v1", "why": "<b>unreadable", "at": "2026-11-30T21:00:00Z"}],
-    "actions": [{"name": "retry", "path": "/internal/parked/{id}/retry"}],
+    "actions": [{"name": "retry", "path": "/internal/parked/{id}/retry", "warns": "<i>twice"}],
 }
 WANTED = {"service": "items", "queue": "letters <i>", "id": "a/b?", "action": "retry"}
 
@@ -96,6 +96,7 @@ async def test_a_click_is_confirmed_with_a_why_and_told_to_the_service(
     token = re.search(r'name="form_token" value="([^"]+)"', confirm)
     assert token is not None
     form = {**WANTED, "form_token": token[1]}
+    assert "&lt;i&gt;twice" in confirm
     assert [one.method for one in served.service.requests] == [b"GET"]
     assert "say why" in (await operator.post("/ui/queue", data={**form, "why": " "})).text
     assert "another log-in" in (await operator.post("/ui/queue", data={**WANTED, "why": "x"})).text

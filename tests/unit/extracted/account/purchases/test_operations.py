@@ -29,7 +29,7 @@ from tests.support.memory_broker import MemoryBroker
 from tests.unit.extracted.account.purchases.world import World
 
 TOKEN = "an-operator-token"
-WHY = {"why": "a user has asked"}
+WHY = {"why": "a user has asked", "by": "ada (127.0.0.1)"}
 
 
 @dataclass
@@ -127,6 +127,15 @@ async def test_the_gateways_page_is_told_of_slow_purchases_the_outbox_and_failed
     assert (await desk.post(drop))[0] == 404
 
 
+async def test_an_action_wants_a_why_and_who_asks_is_an_operator_if_nobody_says_so(desk: Desk) -> None:
+    _, _, id = await desk.debited()
+    bodies: list[Any] = [{}, {"why": " "}, {"why": "x", "by": 7}, {"why": "x", "by": "a\0"}, []]
+    for body in bodies:
+        assert (await desk.post(f"purchases/{id}/cancel", body))[0] == 400
+    assert (await desk.post(f"purchases/{id}/cancel", {"why": "x"}))[0] == 200
+    assert [one["by"] for one in (await desk.get(f"purchases/{id}"))["interventions"]] == ["an operator"]
+
+
 async def test_an_odd_question_is_refused(desk: Desk) -> None:
     for query in ({"limit": "0"}, {"limit": "x"}, {"older_than_s": "-1"}, {"state": "GONE"}):
         assert await desk.get("purchases", **query) == 400
@@ -142,7 +151,9 @@ async def test_a_timeline_tells_steps_ledger_and_what_operators_did(desk: Desk) 
     told = await desk.get(f"purchases/{id}")
     assert [step["step"] for step in told["steps"]][-1] == "completed"
     assert [(line["kind"], line["delta"], line["pointsAfter"]) for line in told["ledger"]] == [("debit", -10, 90)]
-    assert [(one["action"], one["why"]) for one in told["interventions"]] == [("resumed", WHY["why"])]
+    assert [(one["action"], one["why"], one["by"]) for one in told["interventions"]] == [
+        ("resumed", WHY["why"], "ada (127.0.0.1)")
+    ]
     assert await desk.get(f"purchases/{new_id()}") == 404
 
 
