@@ -15,6 +15,7 @@ from parts.process import run
 NAMESPACE = "polycode"
 OVERLAY = ROOT / "k8s/overlays/development"
 SECRETS = ROOT / "deploy/cluster-secrets.sh"
+TOKEN = "/run/secrets/polycode/operator-token"
 WITHIN_S = 300.0
 POLL_S = 0.5
 OURS = "app.kubernetes.io/part-of=polycode"
@@ -62,7 +63,8 @@ class System:
 
     def strangler(self, *words: str, gateway: int = 0) -> str:
         """`strangler WORDS` in a gateway's pod."""
-        return self.run("exec", f"gateway-{gateway}", "--container=app", "--", "strangler", *words)
+        command = ("env", f"STRANGLER_ADMIN_TOKEN_FILE={TOKEN}", "strangler", *words)
+        return self.run("exec", f"gateway-{gateway}", "--container=app", "--", *command)
 
     def states(self, gateway: int = 0) -> Mapping[str, str]:
         """The state of each group, as this gateway serves it."""
