@@ -97,7 +97,8 @@ cluster-stop: $(INSTALLED) ## stop it; what was built and the images stay
 
 test-cluster: images ## roll out k8s/ on that node, or on the cluster of KUBECONFIG: upgrades under load, faults, flips
 	@test -n "$$KUBECONFIG" || $(PYTHON_OF_VENV) -m cluster up images
-	@$(PYTEST) -n 0 -m cluster tests/cluster
+	@$(PYTEST) -n 0 -s -m cluster tests/cluster
+	@$(PYTHON_OF_VENV) -m cluster passed
 
 soak: $(INSTALLED) ## mix buyers and faults at random for DURATION_S=60 [SEED=…], with audits (run make parts first)
 	@$(PYTHON_OF_VENV) -m tests.faults.soak $(if $(DURATION_S),--duration-s $(DURATION_S)) $(if $(SEED),--seed $(SEED))

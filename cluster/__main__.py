@@ -1,4 +1,4 @@
-"""`python -m cluster up|images|stop|status|built`: a Kubernetes node in a network namespace; prints a line per step."""
+"""`python -m cluster up|images|stop|status|due|passed`: a Kubernetes node in a network namespace; tells each step."""
 
 import argparse
 import os
@@ -7,7 +7,7 @@ import time
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
-from cluster import node_images, programs
+from cluster import node_images, programs, record
 from cluster.network import Namespace
 from cluster.node import Node
 from images.__main__ import engine as find_engine
@@ -64,14 +64,19 @@ def status() -> None:
     print("it runs", flush=True)
 
 
-def built() -> None:
-    """Raises PartFailed unless a start needs no compiler."""
-    if not programs.are_built(place()):
-        raise PartFailed("its programs are not built: make cluster builds them, in ten minutes and more")
-    print("its programs are built", flush=True)
+def due() -> None:
+    """Raises PartFailed if the tests on the node need not be run, with the reason."""
+    reason = record.reason_against(place())
+    if reason is not None:
+        raise PartFailed(f"test-cluster is not run: {reason}")
 
 
-VERBS = {verb.__name__: verb for verb in (up, images, stop, status, built)}
+def passed() -> None:
+    """Notes that the tests on the node have passed."""
+    record.passed(place())
+
+
+VERBS = {verb.__name__: verb for verb in (up, images, stop, status, due, passed)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -61,7 +61,7 @@ def _build_stand_ins(engine: Engine) -> None:
     for program in (consul.PROGRAM, mongo.PROGRAM):
         program.build(place)
     files = {"consul": consul.PROGRAM.path(place), "mongo": mongo.PROGRAM.path(place)}
-    files["entrypoint"] = STAND_INS_FOLDER / "entrypoint"
+    files |= {name: STAND_INS_FOLDER / name for name in ("entrypoint", "redis-server")}
     _build(engine, STAND_INS, (STAND_INS_FOLDER / "Dockerfile").read_text(), files)
 
 

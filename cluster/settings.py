@@ -37,6 +37,7 @@ def of_kubelet(folder: Path, containerd: Path) -> Mapping[str, object]:
         "resolvConf": str(resolve),
         "podLogsDir": str(folder / "logs"),
         "volumePluginDir": str(folder / "volume-plugins"),
+        "syncFrequency": "5s",
         "clusterDNS": [DNS],
         "clusterDomain": "cluster.local",
     }

@@ -24,7 +24,7 @@ def system(kubectl: Kubectl, tmp_path_factory: pytest.TempPathFactory) -> Iterat
 @pytest.fixture(scope="session")
 def load(system: System) -> Iterator[Load]:
     """Served by the services, as far as they have been extracted."""
-    for group in ("items", "users", "sign-in"):
+    for group in ("items", "users", "sign-in", "learning"):
         system.extract(group)
     with sending(system) as load:
         yield load

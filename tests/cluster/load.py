@@ -1,20 +1,21 @@
-"""Runs in a pod: sends requests without a pause between their ends and the next; tells its totals every half second.
+"""Runs in a pod: sends requests, each a moment after the last one's end; tells its totals every half second.
 
-The argument is JSON: `calls`, each with url, method, json, statuses and as (who is logged in), `users` (identity and
-secret by name), `log_in` (a URL) and `token_file` (of services). A request is lost if it has no answer, or a status
-that is not in its list.
+The argument is JSON: `calls`, each with url, method, json, statuses, later (statuses that ask to repeat it) and as (who
+is logged in), `users` (identity and secret by name), `log_in` (a URL) and `token_file` (of services). A request is lost
+if it has no answer, or a status that is in no list.
 """
 
 import asyncio
 import json
 import sys
+import uuid
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import httpx
 
-PAUSE_S = 0.1
+PAUSE_S = 0.15
 TELL_S = 0.5
 TIMEOUT_S = 20
 EXAMPLES = 20
@@ -47,8 +48,11 @@ async def credentials(wanted: Any) -> dict[str, str]:
 async def send(client: httpx.AsyncClient, call: Any, authorization: str, totals: Totals) -> None:
     name = call["name"]
     try:
-        head = {"Authorization": authorization}
+        head = {"Authorization": authorization, "Idempotency-Key": str(uuid.uuid4())}
         answer = await client.request(call["method"], call["url"], json=call["json"], headers=head)
+        while answer.status_code in call["later"]:
+            await asyncio.sleep(PAUSE_S)
+            answer = await client.request(call["method"], call["url"], json=call["json"], headers=head)
     except httpx.HTTPError as error:
         totals.lose(name, f"{type(error).__name__} {error}")
     else:

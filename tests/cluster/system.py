@@ -1,4 +1,4 @@
-"""k8s/overlays/development on a cluster, as docs/kubernetes.md says how to bring it there."""
+"""The development overlay on a cluster, brought there as docs/kubernetes.md says."""
 
 import json
 import os
@@ -13,12 +13,12 @@ from images.engine import ROOT
 from parts.process import run
 
 NAMESPACE = "polycode"
-OVERLAY = ROOT / "k8s/overlays/development"
+OVERLAY = Path(__file__).with_name("overlay")
 SECRETS = ROOT / "deploy/cluster-secrets.sh"
 TOKEN = "/run/secrets/polycode/operator-token"
 WITHIN_S = 300.0
 POLL_S = 0.5
-OURS = "app.kubernetes.io/part-of=polycode"
+OURS = "app.kubernetes.io/component in (gateway,service)"
 WORKLOADS = "deployments,statefulsets"
 
 
@@ -50,10 +50,16 @@ class System:
         return [(each["metadata"]["namespace"], f"{each['kind'].lower()}/{each['metadata']['name']}") for each in found]
 
     def roll_out(self, namespace: str, workload: str) -> float:
-        """How long it takes until all its pods are new and ready, in seconds. Raises PartFailed."""
+        """How long it takes until its pods are new and ready, in s; waits for the old ones' end. Raises PartFailed."""
         begun = time.monotonic()
         self.kubectl.run(f"--namespace={namespace}", "rollout", "status", workload, f"--timeout={WITHIN_S:g}s")
-        return time.monotonic() - begun
+        took = time.monotonic() - begun
+        eventually(lambda: not self._ending(namespace), "the replaced pods end")
+        return took
+
+    def _ending(self, namespace: str) -> bool:
+        pods = self.kubectl.json(f"--namespace={namespace}", "get", "pods")["items"]
+        return any("deletionTimestamp" in pod["metadata"] for pod in pods)
 
     def pods(self, name: str) -> Sequence[Any]:
         """Of one workload, those that do not end."""
@@ -97,6 +103,8 @@ def ready(pods: Sequence[Any]) -> int:
 def deployed(kubectl: Kubectl, folder: Path) -> Iterator[System]:
     """Rolled out; nothing of it is left at the end."""
     system = System(kubectl)
+    taken = kubectl.run("get", "namespace", NAMESPACE, "--ignore-not-found", "--output=name").strip()
+    assert not taken, f"the cluster has a {taken} already: remove it, these tests would change it"
     try:
         system.deploy(folder)
         for namespace, workload in system.workloads("app.kubernetes.io/part-of in (polycode, polycode-parts)"):

@@ -15,7 +15,7 @@ from tests.cluster.traffic import Load
 
 pytestmark = pytest.mark.cluster
 
-SERVICES = ("account", "shop")
+SERVICES = ("account", "learning", "mailer", "shop")
 STUCK = {"CrashLoopBackOff", "RunContainerError", "CreateContainerError"}
 
 
@@ -83,9 +83,8 @@ def test_a_version_that_does_not_start_is_noticed_and_replaces_nothing(system: S
 def test_a_changed_config_map_is_served_without_a_restart(system: System, load: Load) -> None:
     changed = yaml.safe_load(routes(system))
     changed["groups"]["brand-new"] = {"state": "legacy"}
-    changed["routes"].append(
-        {"id": "brand-new", "group": "brand-new", "match": {"path": "/brand-new"}, "legacy": "monolith"}
-    )
+    new = {"id": "brand-new-route", "group": "brand-new", "match": {"path": "/brand-new"}, "legacy": "monolith"}
+    changed["routes"].insert(0, new)
     started = [pod["metadata"]["uid"] for pod in system.pods("gateway")]
     with load.loses_nothing(), routes_changed(system, yaml.safe_dump(changed, sort_keys=False)):
         eventually(lambda: all("brand-new" in system.states(gateway) for gateway in (0, 1)), "the new route is served")

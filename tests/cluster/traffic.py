@@ -12,17 +12,25 @@ from parts.place import PartFailed
 from tests.cluster.system import System, eventually
 
 SCRIPT = Path(__file__).with_name("load.py").read_text()
+BEGINS_WITHIN_S = 60.0
 IMAGE = "localhost/polycode-examples:latest"
 ITEM = "11111111-1111-4111-8111-111111111111"
 USERS = {
     "admin": {"identity": "admin", "secret": "admin"},
     "alice": {"identity": "alice@example.org", "secret": "alice-secret"},
 }
+MAIL = {"kind": "verify_account", "recipient": "ada@example.org", "variables": {"username": "ada", "token": "t-1"}}
+PROGRAM = {"language": "PYTHON", "source": "print('hello')", "inputs": [{"stdin": []}]}
+LATER = (429, 503)
+"""A runner that has no place, or is about to end, has not begun the job; Learning asks again, too."""
 GATEWAY = "http://gateway"
 
 
-def _call(name: str, method: str, url: str, user: str, *statuses: int, body: object = None) -> Mapping[str, object]:
-    return {"name": name, "method": method, "url": url, "as": user, "statuses": statuses, "json": body}
+def _call(
+    name: str, method: str, url: str, user: str, *statuses: int, body: object = None, later: Sequence[int] = ()
+) -> Mapping[str, object]:
+    told = {"statuses": statuses, "later": later, "json": body}
+    return {"name": name, "method": method, "url": url, "as": user, **told}
 
 
 CALLS = (
@@ -30,7 +38,10 @@ CALLS = (
     _call("shop: read", "GET", f"{GATEWAY}/item", "admin", 200),
     _call("shop: write", "PUT", f"{GATEWAY}/item/{ITEM}/quantity", "admin", 200, 204, body={"quantity": 1000}),
     _call("account: read", "GET", f"{GATEWAY}/user/@me", "alice", 200),
-    _call("account: write", "PATCH", f"{GATEWAY}/user/@me/settings", "alice", 200, body={"preferredLanguage": "FR"}),
+    _call("account: write", "PATCH", f"{GATEWAY}/user/@me/settings", "alice", 200, body={"preferredLanguage": "fr"}),
+    _call("learning: read", "GET", f"{GATEWAY}/module", "alice", 200),
+    _call("mailer: write", "POST", "http://mailer:8104/mails", "service", 202, body=MAIL),
+    _call("runner: run", "POST", "http://runner.polycode-runner:8105/jobs", "service", 200, body=PROGRAM, later=LATER),
     _call(
         "account: log in",
         "POST",
@@ -40,7 +51,7 @@ CALLS = (
         body=USERS["alice"] | {"grantType": "implicit"},
     ),
 )
-"""Through the gateway, and through every service."""
+"""Through the gateway to every service, and to those that no route leads to."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +96,8 @@ def sending(system: System) -> Iterator[Load]:
     load = Load(system, f"load-{secrets.token_hex(3)}")
     system.kubectl.apply(json.dumps(_pod(load.pod)), "--namespace=polycode")
     try:
-        eventually(lambda: _has_begun(load), "requests are sent")
+        eventually(lambda: _has_begun(load), "requests are sent", BEGINS_WITHIN_S)
+        assert load.totals().lost == {}, load.totals()
         yield load
     finally:
         system.run("delete", "pod", load.pod, "--grace-period=0", "--force")
