@@ -116,11 +116,11 @@ def test_a_rollback_needs_no_store(system: System, load: Load) -> None:
     with load.loses_nothing():
         system.run("scale", "deployment/consul", "--replicas=0")
         eventually(lambda: system.pods("consul") == [], "the store's pod is gone")
-        system.strangler("rollback", "items")
-        assert system.states(0)["items"] == "legacy"
+        system.strangler("rollback", "learning")
+        assert system.states(0)["learning"] == "legacy"
         system.run("scale", "deployment/consul", "--replicas=1")
         system.roll_out(NAMESPACE, "deployment/consul")
-        eventually(lambda: system.states(1)["items"] == "legacy", "the other gateway follows")
+        eventually(lambda: system.states(1)["learning"] == "legacy", "the other gateway follows")
 
 
 @pytest.mark.skipif(of_the_user() is not None, reason="only the node of make cluster can be restarted")

@@ -12,7 +12,6 @@ from parts.place import PartFailed
 from tests.cluster.system import System, eventually
 
 SCRIPT = Path(__file__).with_name("load.py").read_text()
-BEGINS_WITHIN_S = 60.0
 IMAGE = "localhost/polycode-examples:latest"
 ITEM = "11111111-1111-4111-8111-111111111111"
 USERS = {
@@ -71,8 +70,16 @@ class Load:
     pod: str
 
     def totals(self) -> Totals:
-        """Raises PartFailed if the pod has ended."""
-        return Totals(**json.loads(self.system.run("logs", self.pod, "--tail=1")))
+        """Waits where the pod's log cannot be read, such as while kubelet starts."""
+        eventually(lambda: self._line() is not None, f"a line of {self.pod}")
+        return Totals(**json.loads(self._line() or ""))
+
+    def _line(self) -> str | None:
+        """The last one; None if there is none yet, or none can be had."""
+        try:
+            return self.system.run("logs", self.pod, "--tail=1").strip() or None
+        except PartFailed:
+            return None
 
     def goes_on(self) -> None:
         """Waits until every call has been sent some times more."""
@@ -96,18 +103,11 @@ def sending(system: System) -> Iterator[Load]:
     load = Load(system, f"load-{secrets.token_hex(3)}")
     system.kubectl.apply(json.dumps(_pod(load.pod)), "--namespace=polycode")
     try:
-        eventually(lambda: _has_begun(load), "requests are sent", BEGINS_WITHIN_S)
+        eventually(lambda: len(load.totals().sent) == len(CALLS), "requests are sent")
         assert load.totals().lost == {}, load.totals()
         yield load
     finally:
         system.run("delete", "pod", load.pod, "--grace-period=0", "--force")
-
-
-def _has_begun(load: Load) -> bool:
-    try:
-        return len(load.totals().sent) == len(CALLS)
-    except (PartFailed, ValueError):
-        return False
 
 
 def _pod(name: str) -> Any:
