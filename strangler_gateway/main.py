@@ -18,7 +18,7 @@ from chassis.service.logs import configure
 from chassis.settings import SettingsInvalid, revealed
 from strangler_gateway import opening
 from strangler_gateway.admin.app import admin_app
-from strangler_gateway.admin.auth import access
+from strangler_gateway.admin.auth import access, weaknesses
 from strangler_gateway.admin.desk import AdminDesk
 from strangler_gateway.admin.parts import AdminParts
 from strangler_gateway.config.faults import RoutesInvalid
@@ -100,6 +100,8 @@ class _Process:
         self._admin = open_files.enter_context(_admin_listener(settings, before))
         self._signer = opening.signer(settings)
         self._serving = self._serving_of(open_files.enter_context(opening.log_output(settings)))
+        for sentence in weaknesses(settings):
+            log.warning("%s", sentence)
         self._joined = joined(
             settings,
             self._signer,

@@ -13,6 +13,7 @@ from strangler_gateway.settings import Settings
 
 _NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}")
 _SHORTEST = 8
+_LONG = 16
 _MOST = 1000
 
 
@@ -118,6 +119,16 @@ def access(settings: Settings) -> AdminAccess:
     if len(set(taken)) < len(taken) and named:
         raise SettingsInvalid("STRANGLER_ADMIN_TOKENS: a credential is given twice; each name has one of its own")
     return AdminAccess(operator, reader, is_loopback(settings.admin_host), named)
+
+
+def weaknesses(settings: Settings) -> list[str]:
+    """A sentence for each credential that can be guessed. Wrong ones are not limited: a rollback is never refused."""
+    given = {"STRANGLER_OPERATOR_TOKEN": settings.operator_token, "STRANGLER_READER_TOKEN": settings.reader_token}
+    return [
+        f"{name} has fewer than {_LONG} characters and can be guessed; use random ones: `openssl rand -hex 32`"
+        for name, secret in given.items()
+        if secret and 0 < len(secret.get_secret_value().strip()) < _LONG
+    ]
 
 
 def _named(text: str) -> dict[str, bytes]:

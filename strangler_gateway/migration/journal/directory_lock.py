@@ -3,12 +3,16 @@
 import contextlib
 import fcntl
 import json
+import logging
 import os
 import socket
+import stat
 import time
 from pathlib import Path
 
 from strangler_gateway.migration.journal.journal_entry import iso
+
+log = logging.getLogger(__name__)
 
 MAX_OWNER = 1000
 """Bytes that are read of what another process wrote into the file."""
@@ -31,9 +35,13 @@ class DirectoryLock:
         return self._handle is not None
 
     def take(self) -> None:
-        """Makes the directory if there is none. Raises StateDirInUse, OSError."""
+        """Makes the directory if there is none. Raises StateDirInUse, OSError, also for a lock file that is a link."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        handle = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        if self._folder.stat().st_mode & stat.S_IWOTH:
+            log.warning(
+                "every user can write to %s, and so change the journal or the signing key; chmod o-w", self._folder
+            )
+        handle = os.open(self._folder / "lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as exc:

@@ -150,7 +150,7 @@ class Journal:
         return self.path.with_name(f"journal.{number}.jsonl")
 
     def _handle(self) -> int:
-        return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+        return os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
 
 
 def _entry(line: bytes) -> JournalEntry | None:

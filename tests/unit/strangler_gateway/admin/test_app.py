@@ -8,7 +8,7 @@ import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
 from strangler_gateway.admin.app import admin_app
-from strangler_gateway.admin.auth import Role, access, is_loopback
+from strangler_gateway.admin.auth import Role, access, is_loopback, weaknesses
 from strangler_gateway.admin.desk import AdminDesk
 from strangler_gateway.migration.migration import Migration
 from tests.support.gateway.administered import OPERATOR, READER, settings, shown
@@ -90,6 +90,14 @@ def test_every_denial_says_which_credential_to_set_and_loopback_is_this_machine_
     assert ("STRANGLER_OPERATOR_TOKEN_FILE" in writes_off.message, "reader" in unknown.message) == (True, True)
     hosts = ["127.0.0.1", "127.1.2.3", "::1", "LocalHost", "0.0.0.0", ""]
     assert [is_loopback(host) for host in hosts] == [True, True, True, True, False, False]
+
+
+def test_a_credential_that_can_be_guessed_is_told_without_showing_it() -> None:
+    short, long = "secret-of-15-ch", "a-secret-of-16-c"
+    told = weaknesses(settings(operator_token=short, reader_token=long))
+    assert [sentence.split()[0] for sentence in told] == ["STRANGLER_OPERATOR_TOKEN"]
+    assert short not in told[0]
+    assert weaknesses(settings(operator_token=None, reader_token=long)) == []
 
 
 async def test_no_answer_and_no_repr_holds_a_credential(world: World, migration: Migration) -> None:

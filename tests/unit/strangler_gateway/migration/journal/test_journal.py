@@ -172,6 +172,29 @@ def test_whatever_the_lock_file_says_only_the_lock_counts(tmp_path: Path, owner:
     first.close()
 
 
+@pytest.mark.parametrize("name", ["lock", "journal.jsonl"])
+def test_a_link_in_the_state_directory_leads_to_no_other_file(tmp_path: Path, name: str) -> None:
+    state, other = tmp_path / "state", tmp_path / "other"
+    state.mkdir(mode=0o777)
+    other.write_text("somebody's")
+    (state / name).symlink_to(other)
+    with pytest.raises(OSError, match="symbolic links"):
+        Journal(state).open()
+    assert other.read_text() == "somebody's"
+
+
+def test_a_state_directory_that_everybody_can_write_to_is_told(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for mode, told in ((0o770, False), (0o707, True)):
+        tmp_path.chmod(mode)
+        caplog.clear()
+        journal = Journal(tmp_path)
+        journal.open()
+        journal.close()
+        assert ("every user can write to" in caplog.text) is told
+
+
 SMALL = 1_000
 """Bytes of a file of the journal in these tests: some five entries."""
 
