@@ -1,4 +1,4 @@
-"""`python -m cluster up|images|stop|status|due|passed`: a Kubernetes node in a network namespace; tells each step."""
+"""`python -m cluster up|images|stop|restart|status|due|passed`: a Kubernetes node; tells each step."""
 
 import argparse
 import os
@@ -57,6 +57,12 @@ def stop() -> None:
     print("stopped; programs and images stay", flush=True)
 
 
+def restart() -> None:
+    """kubelet and containerd; pods go on."""
+    node().restart()
+    print("kubelet and containerd: restarted", flush=True)
+
+
 def status() -> None:
     """Raises PartFailed unless it runs."""
     if not node().is_running():
@@ -76,7 +82,7 @@ def passed() -> None:
     record.passed(place())
 
 
-VERBS = {verb.__name__: verb for verb in (up, images, stop, status, due, passed)}
+VERBS = {verb.__name__: verb for verb in (up, images, stop, restart, status, due, passed)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -1,15 +1,17 @@
 """What an operator does on a cluster: upgrades, mistakes, evictions, flips; requests go on meanwhile."""
 
 import json
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 import pytest
 import yaml
 
-from cluster.__main__ import node
 from cluster.kubectl import of_the_user
+from images.engine import ROOT
 from parts.place import PartFailed
+from parts.process import run
 from tests.cluster.system import NAMESPACE, System, eventually, ready, waiting_reasons
 from tests.cluster.traffic import Load
 
@@ -127,7 +129,7 @@ def test_a_rollback_needs_no_store(system: System, load: Load) -> None:
 def test_a_restart_of_the_node_loses_nothing_and_replaces_no_pod(system: System, load: Load) -> None:
     before = {pod["metadata"]["uid"] for name in ("gateway", *SERVICES) for pod in system.pods(name)}
     with load.loses_nothing():
-        node().restart()
+        run([sys.executable, "-m", "cluster", "restart"], cwd=ROOT)
         system.kubectl.run("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s")
     after = [pod for name in ("gateway", *SERVICES) for pod in system.pods(name)]
     assert ({pod["metadata"]["uid"] for pod in after}, ready(after)) == (before, len(before))
