@@ -35,7 +35,7 @@ def kubectl(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Kubectl]:
 
 
 def known(kubectl: Kubectl, objects: Sequence[Any]) -> Sequence[Any]:
-    """Without kinds that a cluster's own add-ons bring, such as an HTTPRoute; tests/unit/k8s/ reads those."""
+    """Without kinds that a cluster's own add-ons bring, such as an HTTPRoute; manifests/ reads those."""
     groups = {line.split()[0] for line in kubectl.run("api-versions").splitlines()}
     return [one for one in objects if one["apiVersion"] in groups]
 
