@@ -31,7 +31,10 @@ def node() -> Node:
 
 
 def up() -> None:
-    """Installs, builds and starts what is missing."""
+    """Installs, builds and starts what is missing. Does nothing where KUBECONFIG names a cluster."""
+    if os.environ.get("KUBECONFIG"):
+        print("KUBECONFIG names a cluster: no node is started here", flush=True)
+        return
     programs.install()
     _tell(programs.build(place()))
     _tell(node().start())

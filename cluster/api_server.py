@@ -11,7 +11,7 @@ from pathlib import Path
 
 from cluster import programs
 from cluster.kubectl import Kubectl
-from cluster.network import NODE_ADDRESS, SERVICES, Loopback, Network
+from cluster.network import NODE_ADDRESS, SERVICES, Loopback, Network, expect_free
 from parts.place import PartFailed, Place
 from parts.process import POLL_S, Daemon, run
 from parts.server import free_ports
@@ -57,6 +57,7 @@ class ApiServer:
         """Returns when it answers. Raises PartFailed."""
         self._start_etcd()
         if self._server.process() is None:
+            expect_free(self._network, self._ports.api)
             program = programs.API_SERVER.built(self._built)
             command: list[str | Path] = [*self._network.prefix, program, *self._options(self._prepare())]
             self._server.start(command, self._ports.api, START_TIMEOUT_S)
@@ -73,6 +74,7 @@ class ApiServer:
     def _start_etcd(self) -> None:
         if self._etcd.process() is not None:
             return
+        expect_free(self._network, self._ports.etcd)
         clients, peers = (f"http://127.0.0.1:{port}" for port in (self._ports.etcd, self._ports.etcd_peer))
         own = ("--data-dir", self._data, "--unsafe-no-fsync", "--logger=zap")
         urls = (f"--listen-client-urls={clients}", f"--advertise-client-urls={clients}", f"--listen-peer-urls={peers}")

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from cluster.network import PODS, Network
+from cluster.network import PODS, Network, expect_free
 from parts.place import PartFailed, Place
 from parts.process import STOP_TIMEOUT_S, Daemon, run
 
@@ -54,6 +54,7 @@ class Containerd:
     def start(self) -> None:
         """Raises PartFailed."""
         if self._daemon.process() is None:
+            expect_free(self._network, METRICS_PORT)
             command: list[str | Path] = [*self._network.prefix, "containerd", "--config", self._settings()]
             self._daemon.start(command, METRICS_PORT, START_TIMEOUT_S)
 

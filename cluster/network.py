@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Protocol
 
 from parts import process
+from parts.place import PartFailed
 from parts.process import run
 
 NODE_ADDRESS = "10.200.0.2"
@@ -26,6 +27,13 @@ class Network(Protocol):
     @property
     def prefix(self) -> Sequence[str]: ...
     def is_open(self, port: int) -> bool: ...
+
+
+def expect_free(network: Network, port: int) -> None:
+    """Raises PartFailed: else a stranger on the port would be taken for the program that is about to start."""
+    if network.is_open(port):
+        where = " ".join(network.prefix[1:]) or "127.0.0.1"
+        raise PartFailed(f"another program has port {port} of {where}; end it (ss -ltnp shows it), then repeat")
 
 
 class Loopback:
@@ -57,6 +65,13 @@ class Namespace:
         if self.path.exists():
             return
         run(["ip", "netns", "add", self.name])
+        try:
+            self._connect()
+        except PartFailed:
+            self.remove()
+            raise
+
+    def _connect(self) -> None:
         run([*self.prefix, "ip", "link", "add", "node0", "type", "veth", "peer", "name", "node1"])
         for link in ("lo", "node1", "node0"):
             run([*self.prefix, "ip", "link", "set", link, "up"])

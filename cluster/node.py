@@ -11,7 +11,7 @@ from cluster import objects, programs, settings
 from cluster.api_server import ApiServer, Ports
 from cluster.containerd import Containerd
 from cluster.kubectl import Kubectl
-from cluster.network import NODE_ADDRESS, Namespace
+from cluster.network import NODE_ADDRESS, Namespace, expect_free
 from cluster.settings import NAME
 from parts.go_program import GoProgram
 from parts.place import PartFailed, Place
@@ -72,7 +72,7 @@ class Node:
         _remove_cgroups()
         self._namespace.remove()
         for folder in (*(program.name for program in PORTS), "etcd", "kube-apiserver", VOLUMES):
-            shutil.rmtree(self._place.root / folder)
+            shutil.rmtree(self._place.folder(folder))
 
     def is_running(self) -> bool:
         """Whether all its daemons do."""
@@ -86,6 +86,7 @@ class Node:
 
     def _start(self, program: GoProgram) -> None:
         if self._daemons[program].process() is None:
+            expect_free(self._namespace, PORTS[program])
             command: list[str | Path] = [*self._namespace.prefix, program.built(self._place), *self._options(program)]
             self._daemons[program].start(command, PORTS[program], START_TIMEOUT_S)
 

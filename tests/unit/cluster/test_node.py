@@ -2,13 +2,14 @@
 
 import json
 import os
+import socket
 from pathlib import Path
 
 import pytest
 
 from cluster import node as nodes
 from cluster import objects, programs, settings
-from cluster.network import Namespace
+from cluster.network import Loopback, Namespace, expect_free
 from cluster.node import Node
 from parts.place import PartFailed, Place
 
@@ -28,6 +29,14 @@ def test_a_missing_controller_of_cgroups_is_named(tmp_path: Path, monkeypatch: p
     monkeypatch.setattr(nodes, "CGROUPS", tmp_path)
     with pytest.raises(PartFailed, match="no controller memory"):
         next(node.start())
+
+
+def test_a_port_that_a_stranger_has_is_named() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as stranger,
+        pytest.raises(PartFailed, match="another program has port"),
+    ):
+        expect_free(Loopback(), stranger.getsockname()[1])
 
 
 def test_a_program_that_is_not_built_is_named_with_what_builds_it(tmp_path: Path) -> None:
