@@ -17,6 +17,7 @@ NOW_S = 10.0
 """Requests per second are those of the last ten seconds."""
 MAX_SHAPES = 10
 MAX_ENTRIES = 5_000
+_NO_GROUP = {"weeks": None, "says": "No group can move yet: no route in routes.yaml has a new end."}
 _MOVED = (MigrationState.EXTRACTED, MigrationState.RETIRED)
 
 
@@ -32,8 +33,8 @@ class Overview:
         view = self.known()
         moved = extracted_at(self._migration.log(MAX_ENTRIES))
         here = [at for name, at in moved.items() if name in self._migration.served.movables]
-        totals = view["totals"]
-        return view | {"pace": pace(here, totals["groups"] - totals["extracted"], self._sampler.counted.own.wall())}
+        groups, left = view["totals"]["groups"], view["totals"]["groups"] - view["totals"]["extracted"]
+        return view | {"pace": pace(here, left, self._sampler.counted.own.wall()) if groups else _NO_GROUP}
 
     def known(self) -> View:
         """As it was at the last sample; nobody is asked."""

@@ -1,8 +1,9 @@
 """The routes of the page on the admin port. It works without JavaScript; with it, what is shown follows by itself."""
 
 import asyncio
+import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 
 from starlette.requests import Request
@@ -21,6 +22,10 @@ from strangler_gateway.page.live.stream import LiveStream
 from strangler_gateway.page.parts import PageParts
 from strangler_gateway.page.reading import ReadPages, to_page
 from strangler_gateway.page.render import static_file, templates
+
+log = logging.getLogger(__name__)
+
+AGAIN_S = 1.0
 
 
 class OperatorsPage:
@@ -67,12 +72,22 @@ class OperatorsPage:
         ]
 
     async def run(self) -> None:
-        """For ever."""
-        await asyncio.gather(self._parts.desk.sampler.run(), self._stream.run())
+        """For ever: a fault is logged, and nobody but who looks at the page notices it."""
+        await asyncio.gather(_kept("samples", self._parts.desk.sampler.run), _kept("live pages", self._stream.run))
 
     async def _static(self, request: Request) -> Response:
         found = static_file(request, request.path_params["name"])
         return found or self._parts.show(request, None, "refused.html", 404, message="there is no such file")
+
+
+async def _kept(what: str, run: Callable[[], Awaitable[None]]) -> None:
+    """Begins anew what has failed."""
+    while True:
+        try:
+            await run()
+        except Exception:
+            log.exception("the %s of the operators' page have failed, and begin anew in %g s", what, AGAIN_S)
+        await asyncio.sleep(AGAIN_S)
 
 
 def _version(migration: Migration) -> object:

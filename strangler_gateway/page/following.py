@@ -61,18 +61,21 @@ class Following:
             "standing": ui.standing(view),
             "next": ui.next(view),
             "journal": ui.journal_body(view["journal"]),
-            "plan": ui.plan(known.plan),
-            "rules": ui.rules(known.evidence),
         }
+        if known is not None:
+            shown |= {"plan": ui.plan(known.plan), "rules": ui.rules(known.evidence)}
         return shown | {f"r-{element(one['id'])}": ui.route(one) for one in view["routes"]}
 
-    async def _known(self, name: str) -> _GroupKnown:
-        """After a move, and every few seconds, anew."""
+    async def _known(self, name: str) -> _GroupKnown | None:
+        """After a move, and every few seconds, anew; what was known before, or None, if it takes too long."""
         now, version = self._clock(), self._parts.migration.swaps
         known = self._evidence.get(name)
         if known is None or known.version != version or now - known.at >= EVIDENCE_S:
-            async with asyncio.timeout(EVIDENCE_WITHIN_S):
-                evidence, plan = await self._parts.desk.reports.evidence(name), await plan_of(self._parts, name)
+            try:
+                async with asyncio.timeout(EVIDENCE_WITHIN_S):
+                    evidence, plan = await self._parts.desk.reports.evidence(name), await plan_of(self._parts, name)
+            except TimeoutError:
+                return known
             known = _GroupKnown(now, version, evidence, plan)
             fresh = {unit: one for unit, one in self._evidence.items() if now - one.at < FORGOTTEN_S}
             self._evidence = {**fresh, name: known}

@@ -43,6 +43,7 @@ class PageParts:
         common = {
             "gateway": self.desk.parts.settings.name,
             "visitor": visitor,
+            "status": status,
             "can_log_in": self.visitors.can_log_in,
             "here": request.url.path,
             "address": _local(request),

@@ -1,8 +1,10 @@
 """The page of a gateway with traffic, in a real Chromium. Whatever its console complains of fails the test."""
 
+import json
 import os
 import threading
 from collections.abc import Iterator
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
@@ -83,10 +85,56 @@ class Traffic:
                 counts.durations_extracted[55 + number % 5] += new
 
 
+class QueueService(ThreadingHTTPServer):
+    """A service with a queue, of which operators can have a letter sent again. `acted`: what it was told."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _QueueHandler)
+        self.acted: list[tuple[str, dict[str, str]]] = []
+        self.parked = [{"id": "letter-7", "what": "welcome", "why": "no reply", "at": "2026-11-30T21:00:00Z"}]
+        threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+
+
+class _QueueHandler(BaseHTTPRequestHandler):
+    server: QueueService
+
+    def do_GET(self) -> None:
+        actions = [{"name": "retry", "path": "/letters/{id}/again", "warns": "It may arrive twice."}]
+        queue = {"name": "letters", "waiting": len(self.server.parked), "oldest_s": 4000, "state": "parked"}
+        self._say({"queues": [{**queue, "parked": self.server.parked, "actions": actions}, {"name": "outbox"}]})
+
+    def do_POST(self) -> None:
+        said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+        self.server.acted.append((self.path, said))
+        self.server.parked = []
+        self._say({})
+
+    def _say(self, content: object) -> None:
+        body = json.dumps(content).encode()
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """A test's output is its own."""
+
+
 @pytest.fixture
-def visit(chromium: Browser, tmp_path: Path) -> Iterator[Visit]:
-    server = AdminServer(tmp_path)
+def letters() -> Iterator[QueueService]:
+    with QueueService() as service:
+        yield service
+        service.shutdown()
+
+
+@pytest.fixture
+def visit(chromium: Browser, tmp_path: Path, letters: QueueService) -> Iterator[Visit]:
+    server, secret = AdminServer(tmp_path), tmp_path / "token"
+    secret.write_text("of-the-service")
     server.world.edit(*planned())
+    operators = f'operators: {{path: /internal/queues, token_file: "{secret}"}}'
+    url = f"http://127.0.0.1:{letters.server_port}"
+    server.world.edit("services:\n", f'services:\n  letters: {{url: "{url}", {operators}}}\n')
     with server, Traffic(server):
         visited = Visit(chromium, server)
         yield visited

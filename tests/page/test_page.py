@@ -9,7 +9,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from strangler_gateway.page.texts import element
-from tests.page.conftest import PICTURES, Visit
+from tests.page.conftest import PICTURES, QueueService, Visit
 from tests.support.gateway.administered import READER
 
 pytestmark = pytest.mark.page
@@ -21,6 +21,7 @@ PAGES = {
     "group": GROUP,
     "move": "/ui/move?unit=items&to=shadow",
     "services": "/ui/services",
+    "queue": "/ui/queue?service=letters&queue=letters&id=letter-7&action=retry",
     "request": "/ui/request?method=GET&path=/item/3&user=u1",
     "journal": "/ui/journal",
 }
@@ -195,6 +196,39 @@ def test_no_page_has_a_serious_fault_for_people_who_see_or_hear_it_otherwise(vis
         page.screenshot(path=PICTURES / f"{name}-{scheme}-narrow.png", full_page=True)
         page.set_viewport_size({"width": 1280, "height": 900})
     assert found == {name: [] for name in PAGES}
+
+
+def test_what_is_parked_in_a_service_is_retried_after_a_warning_and_a_why(visit: Visit, letters: QueueService) -> None:
+    reader = visit.open("/ui/services", as_=READER)
+    reader.click("text=letters: 1 parked")
+    expect(reader.locator("section[aria-label=letters]")).to_contain_text("1 h 6 min")
+    assert reader.locator("text=retry").count() == 0
+    page = visit.open("/ui/services", java_script_enabled=False)
+    page.click("text=letters: 1 parked")
+    page.click("a:text-is('retry')")
+    expect(page.locator("main")).to_contain_text("It may arrive twice.")
+    page.fill("[name=why]", "not in the log")
+    page.click(".confirm button")
+    expect(page.locator(".notice")).to_have_text("retry of letter-7 in letters of letters: done.")
+    assert letters.acted == [("/letters/letter-7/again", {"why": "not in the log", "by": "Ada (127.0.0.1)"})]
+    page.go_back()  # nothing is stored: the page is asked for anew
+    expect(page.locator("[role=alert]")).to_contain_text("not parked in letters (any more)")
+    assert len(letters.acted) == 1
+
+
+def test_a_pasted_link_leads_through_the_log_in_to_the_same_state_of_the_page(visit: Visit) -> None:
+    path = "/ui?q=item&state=legacy&span=days"
+    page = visit.open(path, java_script_enabled=False)
+    assert page.url.endswith(path)
+    assert page.locator("table.groups tbody tr").count() == 1
+    expect(page.locator(".spans [aria-current]")).to_have_text("90 days")
+    page.click("table.groups a:text-is('items')")
+    page.go_back()
+    assert page.input_value("[name=q]") == "item"
+    page.goto(visit.server.url + "/ui/group?unit=everything-else")
+    expect(page.locator(".actions")).to_contain_text("It stays on the monolith")
+    page.goto(visit.server.url + "/ui/group?unit=nobody")
+    expect(page.locator("h1")).to_have_text("Not found")
 
 
 def test_the_keyboard_reaches_the_content_and_every_action(visit: Visit) -> None:

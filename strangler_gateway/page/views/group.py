@@ -9,7 +9,7 @@ from strangler_gateway.overview.overview import by_movable, row
 from strangler_gateway.overview.ring import Ring
 from strangler_gateway.page.views import overview
 from strangler_gateway.table.position import Position, place, position_of
-from strangler_gateway.table.routes import MigrationState, Movable
+from strangler_gateway.table.routes import MigrationState, Movable, Route
 from strangler_gateway.telemetry.stats import Stats
 
 View = dict[str, Any]
@@ -28,9 +28,15 @@ def group(migration: Migration, movable: Movable, stats: Stats, recent: Ring) ->
         "why": standing.why,
         "data": movable.data,
         "routes": [views.route(each, migration, stats.route(each.id), unconfirmed) for each in routes],
-        "next": [place(one) for one in steps(position_of(movable), can_shadow=any(r.shadow for r in routes))],
+        "next": [place(one) for one in _next(movable, routes)],
         "journal": overview.journal(migration, MAX_JOURNAL, movable.name),
     }
+
+
+def _next(movable: Movable, routes: Sequence[Route]) -> Sequence[Position]:
+    if not any(route.has_new_end for route in routes):
+        return ()
+    return steps(position_of(movable), can_shadow=any(route.shadow for route in routes))
 
 
 def steps(here: Position, *, can_shadow: bool) -> Sequence[Position]:
