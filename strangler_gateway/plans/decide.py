@@ -69,6 +69,8 @@ class PlanStanding:
     """At most half of the users get the new side for a moment."""
     known: tuple[tuple[KnownFailures, float], ...] = ()
     """What legacy was seen to fail as well, and until when that counts (Unix seconds)."""
+    late: bool = False
+    """Nobody here has counted its time from the beginning."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,6 +148,9 @@ def back_refused(rules: PlanRules, here: PlanStanding) -> Reason | None:
     return _limit(here, rules.max_rollbacks)
 
 
+_ANEW = (
+    "counted anew: the plan is new, or this gateway had an empty state directory and knows nothing of the time before"
+)
 _SERVING = (MigrationState.CANARY, MigrationState.EXTRACTED)
 
 
@@ -177,7 +182,8 @@ def _time(rules: PlanRules, here: PlanStanding, moment: Moment, step: PlanStep) 
     least = _at_least_s(rules, here.position)
     left = least - here.spent_s
     if left > 0:
-        yield Reason("time", f"{here.position} for {span(here.spent_s)} of {span(least)}", left)
+        anew = f" ({_ANEW})" if here.late else ""
+        yield Reason("time", f"{here.position} for {span(here.spent_s)} of {span(least)}{anew}", left)
 
 
 def _approved(rules: PlanRules, here: PlanStanding, moment: Moment, step: PlanStep) -> Iterator[Reason]:

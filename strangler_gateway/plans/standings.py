@@ -43,7 +43,7 @@ class PlanStandings:
         wall = self._clock.wall()
         self.moment = Moment(wall, self._watch.is_steady(wall, now))
         standings = self._migration.standings
-        self.book.tick(seconds, {unit: standings[unit] for unit in self.plans() if unit in standings})
+        self.book.tick(seconds, {unit: standings[unit] for unit in self.plans() if unit in standings}, wall)
         return seconds
 
     def plans(self) -> dict[str, PlanRules]:
@@ -54,7 +54,7 @@ class PlanStandings:
     def standing(self, unit: str) -> PlanStanding:
         """Where the plan of a movable stands. Raises KeyError if it is not served."""
         here, progress = self._migration.standings[unit], self.book.of(unit)
-        progress.meet(here)
+        progress.meet(here, self.moment.now)
         plan = plan_state(here.record)
         return PlanStanding(
             here.position,
@@ -66,6 +66,7 @@ class PlanStandings:
             progress.rollback_ages,
             plan.probe,
             self._known(unit, plan),
+            progress.late,
         )
 
     def _known(self, unit: str, plan: PlanState) -> tuple[tuple[KnownFailures, float], ...]:

@@ -17,6 +17,8 @@ class Seen:
     status: int
     fields: Sequence[tuple[bytes, bytes]]
     body: bytes
+    cut: bool = False
+    """The body is only its beginning: the side broke it off."""
 
 
 class Rules:
@@ -41,7 +43,10 @@ def compare(legacy: Seen, extracted: Seen, rules: Rules) -> tuple[Difference, ..
     if legacy.status != extracted.status:
         found.append(Difference("status", str(legacy.status), str(extracted.status), "status"))
     found += _headers(legacy, extracted, rules)
-    if legacy.body != extracted.body:
+    if extracted.cut and not legacy.cut:
+        ours, theirs = f"{len(legacy.body)} bytes", f"broken off after {len(extracted.body)} bytes"
+        found.append(Difference("body", ours, theirs, "cut"))
+    elif legacy.body != extracted.body and not legacy.cut:
         found += _bodies(legacy.body, extracted.body, rules)
     return tuple(found[:MAX_DIFFERENCES])
 

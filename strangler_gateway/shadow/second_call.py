@@ -33,13 +33,16 @@ class Reading:
     status: int
     fields: Fields
     body: bytes = field(repr=False)
+    cut: bool = False
+    """It broke off in its body."""
 
     def seen(self, max_body: int) -> Seen:
         """For the comparison; a body that cannot be decoded stays as it is. Raises TooLarge."""
         try:
-            return Seen(self.status, self.fields, decode(self.body, self.fields, max_body))
+            body = self.body if self.cut else decode(self.body, self.fields, max_body)
         except Undecodable:
-            return Seen(self.status, self.fields, self.body)
+            body = self.body
+        return Seen(self.status, self.fields, body, self.cut)
 
 
 class SecondCalls:
@@ -86,10 +89,12 @@ class SecondCalls:
             fields,
             timeout_s=rules.timeout_s,
             max_body=rules.max_body,
+            keep_cut=True,
         )
         if answer.truncated:
             raise Truncated
-        return Reading(answer.status, [_mapped(exchange, pair, service) for pair in answer.fields], answer.body)
+        mapped = [_mapped(exchange, pair, service) for pair in answer.fields]
+        return Reading(answer.status, mapped, answer.body, answer.cut)
 
 
 def _fields(head: bytes, plain: bool) -> Fields:

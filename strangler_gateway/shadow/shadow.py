@@ -102,7 +102,7 @@ class Shadow:
             took = self._now() - began
             self._stats.shadowed(exchange, answers[1].status)
             await self._judge(exchange, answers)
-            if primary.status == answers[1].status:
+            if primary.status == answers[1].status and not answers[1].cut:
                 self._stats.pair(exchange.route, (seconds, took), _sizes(*answers))
         except (Truncated, TooLarge):
             stats.shadow_skipped += 1

@@ -6,8 +6,11 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from typing import Literal, get_args
 
-DifferenceKind = Literal["missing", "extra", "type", "value", "order", "status", "header"]
-"""`missing`: the service lacks it; `extra`: it has more; `order`: the same elements, in another order."""
+DifferenceKind = Literal["missing", "extra", "type", "value", "order", "status", "header", "cut"]
+"""`missing`: the service lacks it; `extra`: it has more; `order`: the same elements, in another order.
+
+`cut`: the service breaks off in its body.
+"""
 KINDS: tuple[str, ...] = get_args(DifferenceKind)
 _INDEX = re.compile(r"\[\d+\]")
 

@@ -11,6 +11,11 @@ from strangler_gateway.telemetry.histogram import BYTES, RATIOS, SECONDS, SLACK_
 from strangler_gateway.telemetry.step_timings import RouteTimings, StepTimings
 
 _SHOWN = (0.5, 0.95)
+_MEASURED = (MigrationState.SHADOW, MigrationState.CANARY, MigrationState.EXTRACTED)
+_ALONE = (
+    "{} legacy has no requests to compare with: the last comparison is in the journal, with the step; "
+    "`holdback: 1%` in the plan keeps some users on legacy in extracted"
+)
 
 
 class Timed(NamedTuple):
@@ -28,12 +33,18 @@ class Timed(NamedTuple):
 
 def timed(position: Position, timings: StepTimings, rules: GateRules) -> Timed:
     """What this step has shown lately; of a step with little traffic, all that it has shown."""
-    if position.state not in (MigrationState.SHADOW, MigrationState.CANARY):
+    if position.state not in _MEASURED:
         return Timed(off=f"nothing is measured for it in {position}")
     if position.state is MigrationState.CANARY and position.share == WHOLE:
-        return Timed(off="at a share of 100 % legacy has no requests to compare with")
+        return Timed(off=_ALONE.format("at a share of 100 %"))
+    if position.state is MigrationState.EXTRACTED and not any(map(_has_legacy, timings.routes.values())):
+        return Timed(off=_ALONE.format("in extracted"))
     found = _pairs(timings, rules) if position.state is MigrationState.SHADOW else _canary(timings, rules)
     return found._replace(skips_s=max(rules.latency_skip_s - timings.age_s, 0.0))
+
+
+def _has_legacy(route: RouteTimings) -> bool:
+    return any(route.seconds_legacy)
 
 
 def _pairs(timings: StepTimings, rules: GateRules) -> Timed:

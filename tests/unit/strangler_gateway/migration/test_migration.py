@@ -232,6 +232,22 @@ async def test_a_slow_service_is_refused_by_numbers_and_too_few_answers_refuse_n
     assert (await flip(migration, canary(60))).done
 
 
+async def test_in_extracted_durations_are_compared_with_those_who_are_kept_back_and_else_it_says_why_not(
+    world: World, migration: Migration
+) -> None:
+    await lead(world, migration, canary(10))
+    assert (await flip(migration, canary(100), force=True)).done
+    assert "at a share of 100 % legacy has no requests" in (await migration.evidence("items")).rule("latency").says
+    assert (await flip(migration, EXTRACTED, force=True)).done
+    alone = (await migration.evidence("items")).rule("latency")
+    assert (alone.verdict, "`holdback: 1%`" in alone.says) == ("OFF", True)
+    timings = world.stats.steps["items"].timings
+    for _ in range(1800):
+        timings.legacy("item-read", 50, 1000)
+        timings.new("item-read", 60, 1000)
+    assert verdicts(await migration.evidence("items"), "latency") == ("SLOW", "SLOW")
+
+
 async def test_an_accepted_difference_counts_no_more_until_its_last_day_is_over(
     world: World, migration: Migration
 ) -> None:

@@ -436,3 +436,25 @@ def test_examples_are_capped_and_the_latest_comes_first() -> None:
         {"where": f"$.{'x' * (MAX_EXAMPLES + 4)}", "legacy": "a", "extracted": "b", "kind": "value"}
     ]
     assert examples.of("another") == []
+
+
+CUT = replace(answer(b'{"id": 1'), missing=1)
+
+
+async def test_a_service_that_breaks_off_in_its_body_differs_in_that_and_an_example_shows_it() -> None:
+    async with stage(shop=Side(CUT)) as on:
+        await on.judged()
+        assert on.counted() == {"compared": 1, "different": 1}
+        [example] = on.examples
+        [difference] = example["differences"]
+        assert (difference["where"], difference["kind"]) == ("body", "cut")
+        assert (difference["legacy"], difference["extracted"]) == ("9 bytes", "broken off after 8 bytes")
+
+
+@pytest.mark.parametrize(
+    ("monolith", "shop"), [(Side(), Side(CUT, answer({"id": 1}))), (Side(CUT), Side(CUT))], ids=["once", "both"]
+)
+async def test_a_body_that_breaks_off_once_or_on_both_sides_is_no_difference(monolith: Side, shop: Side) -> None:
+    async with stage(monolith, shop) as on:
+        await on.judged()
+        assert on.counted() == {"compared": 1, "moved": 1}
