@@ -3,7 +3,8 @@
 import asyncio
 import contextlib
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
+from itertools import count, islice
 from pathlib import Path
 from typing import Any
 
@@ -11,13 +12,14 @@ import pytest
 
 from strangler_gateway.table.bucket import bucket
 from tests.http.gateway_process import GatewayProcess
-from tests.support.origins import Answer, Request, origin
+from tests.support.gateway.traces import TRACES, SplitMix64
+from tests.support.origins import Answer, Handler, Request, origin
 
 ROUTES = """\
 version: 1
 services: {{monolith: {{url: "{legacy}"}}, shop: {{url: "{shop}"}}}}
 groups:
-  items: {{state: canary, share: 10, anonymous: "header:X-User", plan: {{steps: [canary 10%, extracted]}}}}
+  items: {{state: canary, share: 10, anonymous: "header:X-User", {gate}plan: {{steps: [canary 10%, extracted]}}}}
   terms: {{state: canary, share: 10, anonymous: "header:X-User", plan: {{steps: [canary 10%, extracted]}}}}
 routes:
   - {{id: item, group: items, match: {{path: "/item"}}, legacy: monolith, extracted: shop}}
@@ -57,8 +59,8 @@ async def _asked(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, pat
 
 
 @contextlib.asynccontextmanager
-async def running(folder: Path, legacy: str, shop: str, workers: int) -> AsyncIterator[GatewayProcess]:
-    (folder / "routes.yaml").write_text(ROUTES.format(legacy=legacy, shop=shop))
+async def running(folder: Path, legacy: str, shop: str, workers: int, gate: str = "") -> AsyncIterator[GatewayProcess]:
+    (folder / "routes.yaml").write_text(ROUTES.format(legacy=legacy, shop=shop, gate=gate))
     options = ("--workers", str(workers))
     gateway = await asyncio.to_thread(GatewayProcess, folder / "routes.yaml", folder / "state", {}, *options)
     try:
@@ -110,3 +112,65 @@ async def test_a_group_that_breaks_goes_back_and_one_whose_sides_both_fail_stays
     seen = entry["evidence"]["extracted"]
     assert seen["failed"] >= 4
     assert users.failed["/item"] <= 15 * (seconds + 1)
+
+
+T2, SEED = TRACES["T2"], 1
+TICK_S, EVENT, EARLIEST, LATEST = 0.1, 150, 10, 80
+"""Ten times the speed of the trace; ticks before the event, and from there to the rollback (1st to 99th per cent)."""
+LOOK = 25
+"""Ticks more: the driver looks once a second, and the machine may be busy."""
+LANES = 20
+
+
+def users(inside: bool) -> Iterator[str]:
+    """Of the share, or of the others; each is another one."""
+    numbers = (f"u{number}" for number in count())
+    return (user for user in numbers if (bucket("items", user.encode()) < 1000) is inside)
+
+
+class Failing:
+    """A side that fails for a part of its requests, as seeded draws say."""
+
+    def __init__(self, seed: int) -> None:
+        self.part, self.failed, self._draws = T2.base, 0, SplitMix64(seed)
+
+    def __call__(self, request: Request) -> Answer:
+        bad = self._draws.draw() < self.part
+        self.failed += bad
+        return Answer(500 if bad else 200)
+
+
+@pytest.mark.walk
+async def test_trace_t2_at_ten_times_its_speed_goes_back_in_its_range(tmp_path: Path) -> None:
+    """A hundred requests a second to the new side; from the event 5 % more of them fail."""
+    [(_, _, broken, _)] = T2.events
+    assert broken is not None
+    legacy, shop, ten_times = Failing(SEED), Failing(SEED + 1), "gate: {breach: {per_second: 250}}, "
+    async with _origins(legacy, shop) as (old, new), running(tmp_path, old, new, 1, ten_times) as gateway:
+        lanes = [await asyncio.open_connection("127.0.0.1", gateway.port) for _ in range(LANES)]
+        inside, outside, loop = users(True), users(False), asyncio.get_running_loop()
+        due, tick = loop.time(), 0
+        while not rollbacks(tmp_path):
+            assert tick < EVENT + LATEST + LOOK
+            if tick == EVENT:
+                shop.part, shop.failed = broken, 0
+            coming = [*islice(inside, T2.new), *islice(outside, T2.legacy)]
+            await asyncio.gather(*(_all_asked(lane, coming[at::LANES]) for at, lane in enumerate(lanes)))
+            tick, due = tick + 1, due + TICK_S
+            await asyncio.sleep(max(due - loop.time(), 0))
+        for _, writer in lanes:
+            writer.close()
+    print(f"T2 at ten times its speed: back {tick - EVENT} ticks after the event; {shop.failed} users met a failure")
+    assert EARLIEST <= tick - EVENT <= LATEST + LOOK
+    assert rollbacks(tmp_path)[0]["automatic"]
+
+
+@contextlib.asynccontextmanager
+async def _origins(legacy: Handler, shop: Handler) -> AsyncIterator[tuple[str, str]]:
+    async with origin(legacy) as old, origin(shop) as new:
+        yield old.url, new.url
+
+
+async def _all_asked(lane: tuple[asyncio.StreamReader, asyncio.StreamWriter], users: list[str]) -> None:
+    for user in users:
+        await _asked(*lane, "/item", user)
