@@ -203,7 +203,7 @@ def _filters(options: ExportOptions) -> list[Json]:
                 "allowed_upstream_headers": {"patterns": [{"exact": "authorization"}, {"prefix": OWN_PREFIX}]}
             },
         },
-        allowed_headers={"patterns": [{"prefix": ""}]},
+        allowed_headers={"patterns": [{"safe_regex": {"regex": ".*"}}]},
         status_on_error={"code": "ServiceUnavailable"},
     )
     return [{"name": "authority", "typed_config": authority}, router]

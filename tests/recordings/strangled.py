@@ -101,6 +101,8 @@ class Strangled:
     gateway: GatewayProcess
     log: Path
     sink: MailSink
+    environ: Mapping[str, str]
+    """What the gateway and its routes.yaml read."""
 
     @property
     def url(self) -> str:
@@ -139,9 +141,10 @@ def strangled(directory: Path, parts: Parts, state: str, runner_url: str) -> Ite
         services = running_services(stack, parts.stores, parts.broker_url, keys, runner_url, account=form)
         assert services.keys() == routes.services
         urls = {"monolith": monolith.url} | {name: f"http://127.0.0.1:{one.port}" for name, one in services.items()}
-        gateway = GatewayProcess(file, directory / "state", _environ(parts, urls, keys, log))
+        environ = _environ(parts, urls, keys, log)
+        gateway = GatewayProcess(file, directory / "state", environ)
         stack.callback(gateway.stop)
-        yield Strangled(routes, file, gateway, log, sink)
+        yield Strangled(routes, file, gateway, log, sink, environ)
 
 
 def _ingress(stack: ExitStack, parts: Parts, provider: Mapping[str, str]) -> int:

@@ -9,14 +9,12 @@ from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
-import httpx
 import pytest
 
 from strangler_gateway.table.bucket import bucket
 from tests.recordings.conversation import (
     DIFFERS,
     OF_A_CONNECTION,
-    RUNNER,
     STEPS,
     RecordedMail,
     log_in,
@@ -26,7 +24,6 @@ from tests.recordings.conversation import (
 )
 from tests.recordings.mail_sink import MailSink, ReceivedMail
 from tests.recordings.replay import Replay, Step
-from tests.recordings.running import running_runner
 from tests.recordings.strangled import SAFE, WRITES, Routes, Strangled, embedded, real, strangled, with_keycloak
 
 
@@ -72,15 +69,6 @@ class Played:
         """The steps that a service can answer, and the request of each in the access log."""
         answered = zip(STEPS, self.requests[1:], strict=True)
         return [(step, request) for step, request in answered if self.routes.moves(step)]
-
-
-@pytest.fixture(scope="module")
-def runner_url() -> Iterator[str]:
-    """A runner in which Node ran once: its first start may take longer than the recorded time limit."""
-    with running_runner(RUNNER) as runner:
-        trivial = {"sourceCode": "", "stdin": [], "settings": {"language": "NODE"}}
-        httpx.post(f"{runner.url}/run", json=trivial, trust_env=False, timeout=60).raise_for_status()
-        yield runner.url
 
 
 @pytest.fixture(scope="module", params=_of("legacy", "shadow", "canary", "extracted"))

@@ -70,7 +70,7 @@ def running(target: str, folder: Path, text: str, port: int) -> Iterator[None]:
     output = folder / f"{target}.out"
     with output.open("wb") as sink, subprocess.Popen(command, stdout=sink, stderr=sink) as process:
         try:
-            _await(process, port, output)
+            accepts(process, port, output)
             yield
         finally:
             process.terminate()
@@ -102,7 +102,8 @@ def _nginx(folder: Path, text: str) -> Sequence[str]:
     return (program("nginx"), "-e", "stderr", "-p", str(folder), "-c", str(folder / "nginx.conf"))
 
 
-def _await(process: subprocess.Popen[bytes], port: int, output: Path) -> None:
+def accepts(process: subprocess.Popen[bytes], port: int, output: Path) -> None:
+    """Returns when the port takes a connection; fails with the output where the process ends before."""
     deadline = time.monotonic() + STARTS_WITHIN_S
     while True:
         try:

@@ -1,0 +1,1 @@
+"""What remains of a gateway whose place another proxy has taken: it says who calls, and forwards nothing."""
