@@ -1,6 +1,6 @@
 """For each request that a proxy asks about: the token that the service gets, or the refusal."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -8,6 +8,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route as Path
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chassis.auth.claims import CLIENT_ADDRESS, CLIENT_CREDENTIAL, Fields, Identity, IdentityProvider
 from strangler_gateway.identity.authority import Authority
@@ -57,10 +58,10 @@ def application(matcher: Matcher, authority: Authority, signer: Signer) -> Starl
     return app
 
 
-def as_asgi(ask):  # type: ignore[no-untyped-def]  # Starlette's router gives three untyped arguments
+def as_asgi(ask: Callable[[Request], Awaitable[Response]]) -> ASGIApp:
     """The endpoint for every method and path."""
 
-    async def called(scope, receive, send):  # type: ignore[no-untyped-def]  # the same
+    async def called(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http":
             await (await ask(Request(scope, receive)))(scope, receive, send)
 

@@ -1,6 +1,7 @@
 """The command `strangler`: inspect a running gateway, move its routes, check its file, run it."""
 
 from importlib import import_module
+from keyword import iskeyword
 from typing import Any
 
 import typer
@@ -35,6 +36,7 @@ COMMANDS = {
     "record": "record",
     "replay": "replay",
     "export": "export",
+    "import": "imports",
     "serve": "serve",
     "check": "files",
     "init": "files",
@@ -58,7 +60,8 @@ class LazyCommands(TyperGroup):
 def _command(name: str) -> Any:
     module = import_module(f"strangler_gateway.cli.{COMMANDS[name]}")
     single = typer.Typer(add_completion=False, rich_markup_mode=None, pretty_exceptions_enable=False)
-    single.command(name)(getattr(module, name.replace("-", "_")))
+    function = f"{name}_" if iskeyword(name) else name.replace("-", "_")
+    single.command(name)(getattr(module, function))
     return typer.main.get_command(single)
 
 

@@ -26,6 +26,7 @@ DIFFERS = (
 )
 _REMOVED = (*OWN_NAMES, "x-strangler-client-address", "x-strangler-client-credential")
 _AUTHORITY = "strangler-authority"
+_GIVEN = ("authorization", "x_strangler_client_address", "x_strangler_client_credential")
 
 
 def differs(_found: tuple[ForwardRule, ...]) -> tuple[Unexpressed, ...]:
@@ -48,6 +49,7 @@ def configuration(table: RouteTable, found: tuple[ForwardRule, ...], options: Ex
         _which_path(found, table),
         _whose(found),
         _hosts(used),
+        _given(options),
         _server(used, options),
     ]
     return "\n".join(part for part in parts if part)
@@ -280,9 +282,21 @@ def _fields(options: ExportOptions) -> Iterator[str]:
         yield f"proxy_set_header {name} $strangler_{name.replace('-', '_')};"
     if options.authority is not None:
         yield f"auth_request /{_AUTHORITY};"
-        for name in ("authorization", "x_strangler_client_address", "x_strangler_client_credential"):
+        for name in _GIVEN:
             yield f"auth_request_set $strangler_given_{name} $upstream_http_{name};"
             yield f"proxy_set_header {name.replace('_', '-')} $strangler_sent_{name};"
+
+
+def _given(options: ExportOptions) -> str:
+    """What the authority says of the caller, and the monolith never gets."""
+    if options.authority is None:
+        return ""
+    own = {"authorization": "$http_authorization"}
+    return "".join(
+        f"map $strangler_side $strangler_sent_{name} {{\n"
+        f"    default $strangler_given_{name};\n    legacy {own.get(name, quoted(''))};\n}}\n"
+        for name in _GIVEN
+    )
 
 
 def _authority(options: ExportOptions) -> str:

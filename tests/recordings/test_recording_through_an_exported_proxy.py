@@ -47,8 +47,11 @@ def exported(target: str, system: Strangled, port: int, authority_url: str) -> s
     return done.stdout
 
 
-@pytest.mark.parametrize("target", ["envoy", "nginx"])
-def test_the_recording_is_answered_without_gateway_and_monolith(target: str, tmp_path: Path, runner_url: str) -> None:
+# nginx passes on the `Content-Length: 0` of a 204, as the monolith sent it.
+@pytest.mark.parametrize(("target", "differs"), [("envoy", DIFFERS), ("nginx", {})])
+def test_the_recording_is_answered_without_gateway_and_monolith(
+    target: str, differs: Mapping[str, list[str]], tmp_path: Path, runner_url: str
+) -> None:
     with strangled(tmp_path, embedded(tmp_path), "retired", runner_url) as system:
         port = free_port()
         with authority(system, tmp_path, system.environ) as url:
@@ -60,5 +63,5 @@ def test_the_recording_is_answered_without_gateway_and_monolith(target: str, tmp
                 log_in(replay)
                 found = play(replay, system.sink, STEPS)
                 replay.close()
-    assert {name: how for name, how in found.items() if how} == DIFFERS
+    assert {name: how for name, how in found.items() if how} == differs
     assert len(found) == 387
