@@ -3,7 +3,7 @@
 import re
 from dataclasses import replace
 
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from strangler_gateway.export.pattern import regex
@@ -47,6 +47,9 @@ def takes(rule: ForwardRule, method: str, path: str, path_rules: PathRules) -> b
 
 
 @given(st.lists(st.tuples(PATHS, METHODS), max_size=6), PATH_RULES, st.lists(REQUESTS, min_size=1, max_size=8))
+@example([("/{one}/b", None), ("/a/{two}", None)], PathRules(), [["a", "b"]])
+@example([("/a", frozenset({b"GET"})), ("/A", frozenset({b"HEAD"}))], PathRules(case_sensitive=False), [["a"]])
+@example([("/{rest...}", frozenset({b"POST"})), ("/a/", None)], PathRules(trailing_slash="ignore"), [["a"], ["a", ""]])
 @settings(max_examples=examples(400), deadline=None)
 def test_the_first_rule_that_takes_a_request_is_the_route_of_the_matcher(
     routes: list[tuple[str, frozenset[bytes] | None]], path_rules: PathRules, requests: list[list[str]]
