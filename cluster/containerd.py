@@ -12,8 +12,8 @@ from parts.place import PartFailed, Place
 from parts.process import STOP_TIMEOUT_S, Daemon, run
 
 START_TIMEOUT_S = 30
-METRICS_PORT = 1338
-"""Open when the rest is ready."""
+STREAMING_PORT = 10010
+"""Of `kubectl exec`; opened as the last one, when kubelet may ask."""
 PAUSE = "localhost/strangler-pause:latest"
 SETTINGS = """version = 2
 root = {root}
@@ -24,11 +24,10 @@ disabled_plugins = [
 ]
 [grpc]
 address = {socket}
-[metrics]
-address = "127.0.0.1:{metrics}"
 [plugins."io.containerd.grpc.v1.cri"]
 sandbox_image = "{pause}"
 restrict_oom_score_adj = true
+stream_server_port = "{streaming}"
 disable_apparmor = true
 netns_mounts_under_state_dir = true
 enable_unprivileged_ports = true
@@ -54,9 +53,9 @@ class Containerd:
     def start(self) -> None:
         """Raises PartFailed."""
         if self._daemon.process() is None:
-            expect_free(self._network, METRICS_PORT)
+            expect_free(self._network, STREAMING_PORT)
             command: list[str | Path] = [*self._network.prefix, "containerd", "--config", self._settings()]
-            self._daemon.start(command, METRICS_PORT, START_TIMEOUT_S)
+            self._daemon.start(command, STREAMING_PORT, START_TIMEOUT_S)
 
     def restart(self) -> None:
         """Containers go on."""
@@ -103,7 +102,7 @@ class Containerd:
         (cni / "10-pods.conflist").write_text(json.dumps(self._pod_network()))
         folders = {name: json.dumps(str(self._folder / name)) for name in ("root", "state", "socket", "runc", "cni")}
         file = self._folder / "settings.toml"
-        file.write_text(SETTINGS.format(metrics=METRICS_PORT, pause=PAUSE, **folders))
+        file.write_text(SETTINGS.format(streaming=STREAMING_PORT, pause=PAUSE, **folders))
         return file
 
     def _pod_network(self) -> object:
