@@ -9,6 +9,7 @@ from license_expression import ExpressionError, Licensing, get_spdx_licensing  #
 
 OF_FIELD = {
     "mit license": "MIT",
+    "apache": "Apache-2.0",
     "apache 2": "Apache-2.0",
     "apache 2.0": "Apache-2.0",
     "bsd 2-clause license": "BSD-2-Clause",
