@@ -103,6 +103,8 @@ def test_every_field_is_there_with_its_default(heading: str) -> None:
         expected["cool_down"] = "10m"
     if heading == "### groups.NAME.gate":
         expected |= {"latency_slack": "1ms", "latency_skip": "5m", "latency_window": "30m"}
+    if "remember" in expected:
+        expected["remember"] = "30d"
     if heading == "### routes":
         expected = {name: default for name, default in expected.items() if name not in rows("### groups.NAME")}
     assert rows(heading) == expected
