@@ -128,6 +128,7 @@ class _Process:
             acknowledged=self._acknowledged,
             refresh=self._refresh,
             count_again=lambda routes: self._serving.count_again(routes),
+            file_moves=settings.file_moves,
             **(self._joined.control if self._joined else {}),
         )
         secret, name = revealed(settings.notify_secret), member_name(settings)

@@ -30,6 +30,9 @@ class Settings(BaseSettings):
 
     routes: Path = Path("routes.yaml")
     """The routes file."""
+    file_moves: bool = True
+    """Whether a changed state in the routes file moves its group. `false`: the file says which routes there are, and
+    nobody writes it; where groups stand is decided by moves alone, as with a ConfigMap."""
     host: str = "127.0.0.1"
     """The address that clients connect to."""
     port: int = Field(8080, ge=0, le=65535)

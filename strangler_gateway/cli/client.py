@@ -107,11 +107,11 @@ class AdminClient:
         self.end_as_json(answer)
         return answer
 
-    def end_as_json(self, answer: Answer) -> None:
-        """If JSON is wanted, prints the answer and ends the command."""
+    def end_as_json(self, answer: Answer, code: int = DONE) -> None:
+        """If JSON is wanted, prints the answer and ends the command, with this exit code."""
         if self.as_json:
             print(json.dumps(answer, ensure_ascii=False))
-            raise typer.Exit(DONE)
+            raise typer.Exit(code)
 
     def post(self, path: str, /, **wish: object) -> Answer:
         """The result of a request for a change; a refusal (409) is an answer too."""

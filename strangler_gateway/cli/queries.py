@@ -5,7 +5,7 @@ from typing import Annotated, Any
 
 import typer
 
-from strangler_gateway.cli.client import USAGE, AdminClient, Answer
+from strangler_gateway.cli.client import DONE, REFUSED, USAGE, AdminClient, Answer
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson, MovableName, movables
 from strangler_gateway.cli.output import example_lines, moment, plain, show_silent, show_table, where
 from strangler_gateway.cli.route_filter import RouteFilter
@@ -115,9 +115,16 @@ def log(
     show_table(columns, [_entry(entry) for entry in answer["entries"]])
 
 
-def diff(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
+def diff(
+    exit_code: Annotated[bool, typer.Option("--exit-code", help="End with 1 if they differ.")] = False,
+    admin: Admin = DEFAULT_ADMIN,
+    as_json: AsJson = False,
+) -> None:
     """Show how the routes file differs from what is served."""
-    answer = AdminClient(admin, as_json).report("diff")
+    client = AdminClient(admin, as_json)
+    answer = client.get("diff")
+    code = REFUSED if exit_code and not answer["same"] else DONE
+    client.end_as_json(answer, code)
     for fault in answer["faults"]:
         print(plain(fault))
     for one in answer["units"]:
@@ -131,6 +138,7 @@ def diff(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
         print("the file has changed since it was read; `strangler reload` reads it")
     if answer["same"]:
         print(f"the file matches the served table {answer['served_digest']}")
+    raise typer.Exit(code)
 
 
 def differences(

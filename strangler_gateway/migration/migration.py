@@ -92,6 +92,7 @@ class Migration:
         ask_driver: AskDriver = nobody_else,
         count_again: CountAgain = one_process,
         failures: FailureSource | None = None,
+        file_moves: bool = True,
     ) -> None:
         """`adopt` swaps the whole served table, or raises and leaves the old one; `clock` tells Unix seconds.
 
@@ -100,7 +101,7 @@ class Migration:
         `store`, `members`: those of many gateways; None: this one is alone. `run`: names this process in its rollbacks;
         None: a new random name. `counts`: the sums over all gateways. `ask_driver`: has a rollback made by who holds
         the lease. `count_again` tells every process whose users who have failed count again. `failures`: of all
-        gateways.
+        gateways. `file_moves`: whether the states of a changed file move groups.
         """
         self.state_dir = state_dir
         self.faults: tuple[str, ...] = ()
@@ -115,7 +116,8 @@ class Migration:
         self._standings = Standings(journal or Journal(state_dir))
         self._served = served = ServedTable(self._standings, policy, adopt)
         environ = os.environ if environ is None else environ
-        self._disk = disk = RoutesOnDisk(routes_path, state_dir / "routes-seen.json", environ)
+        seen = state_dir / "routes-seen.json"
+        self._disk = disk = RoutesOnDisk(routes_path, seen, environ, moves=file_moves, must_write=store.alone)
         local = ServedGroups(served, policy, lambda: disk.table, acknowledged)
         self.replica = Replica(store, local, members or NobodyElse(), run or secrets.token_hex(6))
         enactment = Enactment(served, policy, self.replica)

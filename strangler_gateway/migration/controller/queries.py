@@ -120,7 +120,10 @@ class Queries:
             text, file = await self.disk.read()
         except RoutesInvalid as exc:
             return Diff(self.served.table.digest, None, tuple(map(str, exc.faults)), unread=True)
-        return compare(self.served.table, file, text != self.disk.text, self.served.standings.reason)
+        return compare(self.served.table, file, text != self.disk.text, self._reason)
+
+    def _reason(self, unit: str) -> str:
+        return self.served.standings.reason(unit, file_moves=self.disk.moves)
 
     async def services(self) -> list[ServiceReadiness]:
         """Every service of the served table, asked now, all at once."""

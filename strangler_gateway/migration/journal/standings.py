@@ -93,14 +93,15 @@ class Standings:
         last = self.refused.get(wish.unit)
         return last is None or (last.asked, last.why) != (wish.after, wish.why)
 
-    def reason(self, unit: str) -> str:
+    def reason(self, unit: str, *, file_moves: bool = True) -> str:
         """Why the movable stands elsewhere than the file says."""
         standing, refused = self.by_unit[unit], self.refused.get(unit)
         if refused is not None:
             return "; ".join(refused.reasons)
         if standing.hold is not None:
             return f"rolled back by {standing.hold.who} at {iso(standing.hold.since)} and on hold"
-        return f"moved by {standing.who} at {iso(standing.since)}; the file was not written, or has changed since"
+        file = "the file was not written, or has changed since" if file_moves else "the file moves no group"
+        return f"moved by {standing.who} at {iso(standing.since)}; {file}"
 
     async def write(self, entries: Sequence[JournalEntry] = ()) -> str | None:
         """Writes what is owed and these entries; None, or why it failed (and then what was owed stays owed)."""

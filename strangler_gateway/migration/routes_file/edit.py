@@ -2,6 +2,7 @@
 
 import contextlib
 import copy
+import errno
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,6 +21,13 @@ _Loader: type = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 class NotEdited(Exception):
     """The file cannot be written; the message says why. It does not affect what is served."""
+
+
+class FileReadOnly(NotEdited):
+    """It may not be written here, as a mounted ConfigMap."""
+
+
+_READ_ONLY = (errno.EROFS, errno.EACCES, errno.EPERM)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,13 +52,14 @@ def edit(path: Path, edits: tuple[Edit, ...]) -> Edited:
     try:
         real = path.resolve(strict=True)
         if not real.stat().st_mode & (stat.S_IWUSR | stat.S_IWGRP | stat.S_IWOTH):
-            raise NotEdited(f"{path.name} is read-only")
+            raise FileReadOnly(f"{path.name} is read-only")
         before = read(real)
         after = rewrite(before, edits)
         if after != before:
             whole_file.replace(real, after.encode())
     except (OSError, ValueError) as exc:
-        raise NotEdited(f"{path.name} cannot be written: {exc}") from exc
+        kind = FileReadOnly if isinstance(exc, OSError) and exc.errno in _READ_ONLY else NotEdited
+        raise kind(f"{path.name} cannot be written: {exc}") from exc
     return Edited(before, after)
 
 

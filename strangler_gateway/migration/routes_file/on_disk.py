@@ -12,7 +12,7 @@ from pathlib import Path
 from strangler_gateway.config.faults import Fault
 from strangler_gateway.config.file import RoutesInvalid, load
 from strangler_gateway.migration import whole_file
-from strangler_gateway.migration.routes_file.edit import Edit, NotEdited, edit, read
+from strangler_gateway.migration.routes_file.edit import Edit, FileReadOnly, NotEdited, edit, read
 from strangler_gateway.table.position import Position, parse_place, place, placed, position_of
 from strangler_gateway.table.routes import RouteTable
 
@@ -26,9 +26,16 @@ class RoutesOnDisk:
 
     table: RouteTable
 
-    def __init__(self, path: Path, seen: Path, environ: Mapping[str, str]) -> None:
-        """`seen`: the file in the state directory that keeps the applied wishes."""
-        self.path = path
+    def __init__(
+        self, path: Path, seen: Path, environ: Mapping[str, str], *, moves: bool = True, must_write: bool = True
+    ) -> None:
+        """`seen`: the file in the state directory that keeps the applied wishes.
+
+        `moves`: whether its states are wishes; else nobody writes it either. `must_write`: whether it is a fault if it
+        may not be written; not where a store keeps the states.
+        """
+        self.path, self.moves = path, moves
+        self._must_write = must_write
         self.text = ""
         """As last accepted or written."""
         self._seen = seen
@@ -56,7 +63,7 @@ class RoutesOnDisk:
 
     def asks(self, unit: str, wanted: Position) -> bool:
         """Whether the position that the file gives the movable is a wish that has not been applied."""
-        return wanted != self._applied.get(unit)
+        return self.moves and wanted != self._applied.get(unit)
 
     def has_seen(self, unit: str) -> bool:
         """Whether an earlier file, or an earlier state of this one, said something of the movable."""
@@ -64,12 +71,16 @@ class RoutesOnDisk:
 
     async def write(self, positions: Mapping[str, Position]) -> str | None:
         """Writes the positions into the file and leaves its other bytes; None, or why it could not be written."""
+        if not self.moves:
+            return None
         known = {name: self.table.movables[name] for name in positions if name in self.table.movables}
         edits = tuple(Edit(name, movable.kind, positions[name]) for name, movable in known.items())
         try:
             edited = await asyncio.to_thread(edit, self.path, edits)
         except NotEdited as exc:
             self._settle(positions)
+            if isinstance(exc, FileReadOnly) and not self._must_write:
+                return None
             return f"{exc}; the file still shows the old state, see `strangler diff`"
         if edited.before == self.text:
             self.text = edited.after

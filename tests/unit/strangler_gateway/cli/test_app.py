@@ -303,12 +303,13 @@ def test_log_tells_who_moved_what_and_why(server: AdminServer) -> None:
 
 
 def test_diff_tells_what_the_file_asks_in_vain(server: AdminServer) -> None:
-    assert "the file matches the served table" in ok("diff")
+    assert "the file matches the served table" in ok("diff", "--exit-code")
     server.world.edit("items: {state: legacy", "items: {state: extracted")
     assert "the file has changed since it was read" in ok("diff")
     shown = ok("reload")
     assert "items stays in legacy" in shown
     assert "file extracted, served legacy: items is in legacy and cannot jump" in ok("diff")
+    assert [run("diff", "--exit-code", *more).exit_code for more in ((), ("--json",))] == [REFUSED, REFUSED]
 
 
 def test_reload_of_a_faulty_file_tells_every_fault_and_is_refused(server: AdminServer) -> None:

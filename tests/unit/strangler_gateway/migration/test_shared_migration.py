@@ -1,6 +1,9 @@
 """The controller of one gateway among others: what it waits for, what it never waits for, and what it says."""
 
 import asyncio
+import errno
+import os
+import re
 import shutil
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from dataclasses import dataclass, field
@@ -14,6 +17,7 @@ from strangler_gateway.migration import follow
 from strangler_gateway.migration.journal.journal_entry import JournalEvent
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.move_result import MoveResult
+from strangler_gateway.migration.routes_file import edit
 from strangler_gateway.migration.served_table import ServedGroups
 from strangler_gateway.table.position import Position, position_of
 from strangler_gateway.table.routes import MigrationState
@@ -31,14 +35,15 @@ class Cluster:
     connections: dict[str, Connection] = field(default_factory=dict)
     starts: int = 0
 
-    async def start(self, name: str, *, cut: bool = False, file: str = ROUTES) -> Migration:
+    async def start(self, name: str, *, cut: bool = False, file: str = ROUTES, file_moves: bool = True) -> Migration:
         self.starts += 1
         if name not in self.worlds:
             (self.folder / name).mkdir()
             self.worlds[name] = World(self.folder / name)
             self.worlds[name].path.write_text(file)
         link = self.connections[name] = Connection(name, self.shared, cut)
-        return await self.worlds[name].started(store=link, members=link, run=f"{name}{self.starts}")
+        run = f"{name}{self.starts}"
+        return await self.worlds[name].started(store=link, members=link, run=run, file_moves=file_moves)
 
     def lose_disk(self, name: str) -> None:
         shutil.rmtree(self.worlds[name].state_dir)
@@ -351,6 +356,50 @@ async def test_a_wish_of_a_file_is_decided_once_by_whichever_gateway_sees_it_fir
     cluster.worlds["b"].path.write_text(newer)
     again = await b.reload()
     assert (again.moved, again.kept, place(b)) == ((), (), LEGACY)
+
+
+def mounted_read_only(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+
+    monkeypatch.setattr(edit.whole_file, "replace", refused)
+
+
+def without_the_right_to_write(path: Path, _monkeypatch: pytest.MonkeyPatch) -> None:
+    path.chmod(0o444)
+
+
+@pytest.mark.parametrize("protect", [mounted_read_only, without_the_right_to_write])
+async def test_a_file_that_may_not_be_written_is_no_fault_where_a_store_keeps_the_states(
+    cluster: Cluster, protect: Callable[[Path, pytest.MonkeyPatch], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    a = await cluster.start("a")
+    protect(cluster.worlds["a"].path, monkeypatch)
+    assert [result.warnings for result in (await flip(a, SHADOW), await roll_back(a))] == [(), ()]
+    assert cluster.worlds["a"].path.read_text() == ROUTES
+
+
+async def test_a_file_that_moves_no_group_says_which_routes_there_are_and_nothing_else(
+    cluster: Cluster, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A ConfigMap of routes that many gateways read, also where it says what somebody decided long ago."""
+    a, b = await cluster.start("a", file_moves=False), await cluster.start("b", file_moves=False)
+    await forward(a, b)
+    files = [world.path for world in cluster.worlds.values()]
+    assert [file.read_text() for file in files] == [ROUTES, ROUTES]
+    new = ROUTES.replace("routes:\n", "routes:\n  - {id: extra, match: {path: /extra}, legacy: monolith}\n")
+    for state in ("shadow", "extracted", "legacy"):
+        for file in files:
+            file.write_text(new.replace("items: {state: legacy", f"items: {{state: {state}"))
+        assert [(each.moved, each.kept) for each in (await a.reload(), await b.reload())] == [((), ()), ((), ())]
+        assert {place(a), place(b)} == {canary(10)}
+        assert "extra" in {route.id for route in a.served.routes}
+    [moved] = (await b.diff()).units
+    assert (moved.file, moved.served) == (LEGACY, canary(10))
+    assert re.fullmatch(r"moved by alice at \S+; the file moves no group", moved.reason)
+    again = await cluster.start("c", file_moves=False, file=files[0].read_text().replace("legacy", "extracted", 1))
+    assert place(again) == canary(10)
+    assert not [record for record in caplog.records if "file" in record.message]
 
 
 async def test_nobody_decided_means_legacy_until_somebody_adopts_the_file(cluster: Cluster) -> None:
