@@ -13,11 +13,10 @@ import pytest
 
 from strangler_gateway.cluster.record import held, holds
 from strangler_gateway.cluster.record_json import digest
-from strangler_gateway.migration import follow
+from strangler_gateway.migration import follow, whole_file
 from strangler_gateway.migration.journal.journal_entry import JournalEvent
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.move_result import MoveResult
-from strangler_gateway.migration.routes_file import edit
 from strangler_gateway.migration.served_table import ServedGroups
 from strangler_gateway.table.position import Position, position_of
 from strangler_gateway.table.routes import MigrationState
@@ -359,10 +358,14 @@ async def test_a_wish_of_a_file_is_decided_once_by_whichever_gateway_sees_it_fir
 
 
 def mounted_read_only(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def refused(*_: object) -> None:
-        raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+    replace = whole_file.replace
 
-    monkeypatch.setattr(edit.whole_file, "replace", refused)
+    def refused(target: Path, data: bytes, mode: int | None = None) -> None:
+        if target == path.resolve():
+            raise OSError(errno.EROFS, os.strerror(errno.EROFS))
+        replace(target, data, mode)
+
+    monkeypatch.setattr(whole_file, "replace", refused)
 
 
 def without_the_right_to_write(path: Path, _monkeypatch: pytest.MonkeyPatch) -> None:
