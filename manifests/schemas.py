@@ -12,7 +12,7 @@ from manifests.objects import Finding, Manifests, Object, where
 from manifests.shapes import SHAPES, faults
 
 VERSION = "1.34"
-"""The oldest Kubernetes that is meant."""
+"""The Kubernetes that is meant; 1.30 is the oldest with a preStop that sleeps."""
 
 
 def invalid(manifests: Manifests) -> Iterator[Finding]:
