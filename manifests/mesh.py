@@ -2,7 +2,8 @@
 
 from collections.abc import Iterator, Mapping
 
-from manifests.objects import Finding, Manifests, Workload, where
+from manifests.links import pods_of
+from manifests.objects import Finding, Manifests, Object, Workload, where
 
 ENVOY = 20000
 """Where a sidecar accepts calls."""
@@ -33,5 +34,21 @@ def uncalled(manifests: Manifests) -> Iterator[Finding]:
         name = workload.object["metadata"]["name"]
         if manifests.find("ServiceDefaults", "polycode", name) is None:
             yield Finding(where(workload.object), f"there are no ServiceDefaults of {name}")
-        if workload.spec.get("serviceAccountName") != name:
-            yield Finding(where(workload.object), f"its ServiceAccount is not {name}, the name that Consul knows it by")
+        registered = [one["metadata"]["name"] for one in _registered(manifests, workload)]
+        if len(registered) != 1:
+            yield Finding(
+                where(workload.object), f"Consul would register it for {len(registered)} Services, wanted is 1"
+            )
+        known = workload.annotations.get(f"{_PREFIX}connect-service", *registered[:1])
+        if {known, workload.spec.get("serviceAccountName")} != {name}:
+            yield Finding(
+                where(workload.object), f"Consul knows it as {known}: its ServiceAccount has to have that name"
+            )
+
+
+def _registered(manifests: Manifests, workload: Workload) -> Iterator[Object]:
+    """The Services that Consul's controller takes a pod for an instance of."""
+    for one in manifests.of_kind("Service"):
+        ignored = one["metadata"].get("labels", {}).get(f"{_PREFIX}service-ignore") == "true"
+        if not ignored and workload in pods_of(manifests, one):
+            yield one

@@ -97,7 +97,7 @@ BROKEN = [
     ("ScaledObject polycode/shop", "spec.minReplicaCount", 1, "one pod is too few"),
     (SHOP, "spec.strategy.rollingUpdate.maxUnavailable", 1, "maxUnavailable is not 0"),
     (GATEWAY, f"{APP}.lifecycle", DELETE, "preStop does not sleep 5 s"),
-    (GATEWAY, f"{POD}.terminationGracePeriodSeconds", 29, "is 29: preStop and drain need 30"),
+    (GATEWAY, f"{POD}.terminationGracePeriodSeconds", 29, "is 29: preStop and drain need 35"),
     (SHOP, f"{APP}.env.0", {"name": "SHOP_GRACE_S", "value": "90"}, "is 40: preStop and drain need 100"),
     # the code
     (SHOP, f"{APP}.image", "registry.polycode.example/polycode-shopp:0.1.0", "nobody builds the image"),
@@ -110,7 +110,8 @@ BROKEN = [
     ("ServiceIntentions polycode/shop", "spec.sources.1.name", "mailer", "account has it as an upstream, and may not"),
     ("ServiceIntentions polycode/shop", "spec.sources.1.name", "mailer", "mailer may call it, and does not have it"),
     ("ServiceDefaults polycode/shop", "metadata.name", "shopp", "there are no ServiceDefaults of shop"),
-    (SHOP, f"{POD}.serviceAccountName", "account", "its ServiceAccount is not shop"),
+    (SHOP, f"{POD}.serviceAccountName", "account", "Consul knows it as shop: its ServiceAccount has to have that name"),
+    ("Service polycode/gateways", "metadata.labels", {}, "register it for 2 Services"),
 ]
 
 
