@@ -80,8 +80,9 @@ def projected(path: Path, text: str) -> None:
     (directory / "routes.yaml").write_text(text, encoding="utf-8")
     (path.parent / "..data_tmp").symlink_to(directory.name)
     (path.parent / "..data_tmp").replace(path.parent / "..data")
-    path.unlink()
-    path.symlink_to("..data/routes.yaml")
+    if not path.is_symlink():
+        path.unlink()
+        path.symlink_to("..data/routes.yaml")
 
 
 @pytest.fixture
