@@ -18,7 +18,7 @@ from strangler_gateway.upstream.call_queue import CallQueue
 A_TURN: Final = 128
 """Requests that begin in one turn. Fewer, and a peer is woken too often; more, and the cache no longer holds them."""
 _LEAST: Final = 16
-_LONG_TURN_S: Final = 0.03
+_LONG_TURN_S: Final = 0.01
 """After a longer turn only half as many begin in the next ones: what is under way already is too much."""
 _LAG_S: Final = 0.01
 _LAG_FOR_S: Final = 1.0

@@ -6,16 +6,19 @@ from typing import Any, Final
 DAY_S: Final = 86_400.0
 MOST: Final = 64
 """Of each sort; anybody may send any method. More are not told apart."""
+_KNOWN: Final = 256
 
 
 class Exercised:
     """Of one route and side. A day is a number since 1970, in UTC."""
 
-    __slots__ = ("answers", "roles")
+    __slots__ = ("answers", "known", "roles")
 
     def __init__(self) -> None:
         self.answers: dict[tuple[bytes, int], int] = {}
         self.roles: dict[tuple[str, ...], int] = {}
+        self.known: set[tuple[bytes, int, tuple[str, ...], int]] = set()
+        """What `saw` need not be told again: almost every request."""
 
     def saw(self, method: bytes, status: int, roles: tuple[str, ...], day: int) -> None:
         """It has answered. `roles`: of the user, where one is known."""
@@ -24,6 +27,9 @@ class Exercised:
             self.answers[answer] = day
         if roles and self.roles.get(roles) != day and (roles in self.roles or len(self.roles) < MOST):
             self.roles[roles] = day
+        if len(self.known) >= _KNOWN:
+            self.known.clear()
+        self.known.add((method, status, roles, day))
 
     def methods(self, since: int) -> dict[str, int]:
         """Those of that day or later, each with its last day."""

@@ -30,6 +30,8 @@ SECONDS: Final = _decades(-4, 2)
 """From 0.1 ms to 100 s."""
 BYTES: Final = (0.0, *_decades(1, 9))
 """An empty body, and up to 1 GB."""
+WHOLE_BYTES: Final = tuple(map(math.floor, BYTES))
+"""The same for numbers of bytes, in which integers are found faster."""
 RATIOS: Final = tuple(1.2 ** (quarter / 4) for quarter in range(-40, 61))
 """Of two durations or sizes: the new side's through legacy's. 1.2 and 1/1.2 are edges."""
 

@@ -238,7 +238,9 @@ class Stats:
         if user:
             (users or _users(stats, decision.side)).add(self.hashed(user))
         statuses[status] = statuses.get(status, 0) + 1
-        exercised.saw(exchange.method, status, identity.roles if identity is not None else (), self.day)
+        seen = exchange.method, status, identity.roles if identity is not None else (), self.day
+        if seen not in exercised.known:
+            exercised.saw(*seen)
         if exchange.called_by:
             stats.aggregated += 1
         if decision is STATE_EXTRACTED:

@@ -6,6 +6,7 @@ each user counts until the first failure on a route.
 
 import math
 from binascii import crc32
+from bisect import bisect_left
 from collections.abc import Callable, Collection, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -15,6 +16,7 @@ from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.table.bucket import key_hash
 from strangler_gateway.table.routes import MigrationState
 from strangler_gateway.telemetry.first_failures import FirstFailures
+from strangler_gateway.telemetry.histogram import WHOLE_BYTES
 from strangler_gateway.telemetry.step_parity import StepParity
 from strangler_gateway.telemetry.step_timings import StepTimings
 from strangler_gateway.telemetry.user_sketch import MOST
@@ -287,7 +289,11 @@ def count(
     counts, slot = step.routes.get(route.id) or step.of(route.id), exchange.key_hash >> _SHIFT
     if decision is SHARE_OUT:
         if not bad and not exchange.protocol:
-            step.timings.legacy(route.id, duration, exchange.size)
+            timings = step.timings.routes.get(route.id) or step.timings.of(route.id)
+            timings.seconds_legacy[duration] += 1
+            size = exchange.size
+            if size >= 0:
+                timings.bytes_legacy[bisect_left(WHOLE_BYTES, size)] += 1
         users = step.legacy or step.users_of_legacy()
         users.seen[slot] = 1
         if not users.pairs[slot ^ counts.mark]:
@@ -299,11 +305,15 @@ def count(
         else:
             counts.first_legacy.repeat(exchange.key_hash, bad)
     elif decision in _NEW_SIDE:
-        if not bad and decision is SHARE_IN and not exchange.protocol:
-            step.timings.new(route.id, duration, exchange.size)
+        bad = bad or decision is not SHARE_IN
+        if not bad and not exchange.protocol:
+            timings = step.timings.routes.get(route.id) or step.timings.of(route.id)
+            timings.seconds_new[duration] += 1
+            size = exchange.size
+            if size >= 0:
+                timings.bytes_new[bisect_left(WHOLE_BYTES, size)] += 1
         users = step.new or step.users_of_new()
         users.seen[slot] = 1
-        bad = bad or decision is not SHARE_IN
         if not users.pairs[slot ^ counts.mark]:
             counts.new += 1
             if bad:

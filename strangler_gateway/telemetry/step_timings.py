@@ -70,20 +70,6 @@ class StepTimings:
             timings = self.routes[route_id] = RouteTimings()
         return timings
 
-    def legacy(self, route_id: str, at: int, size: int) -> None:
-        """Legacy has answered. `at`: the bin of SECONDS; `size`: bytes of the body, below 0 if nobody knows."""
-        timings = self.routes.get(route_id) or self.of(route_id)
-        timings.seconds_legacy[at] += 1
-        if size >= 0:
-            timings.bytes_legacy[bisect_left(BYTES, size)] += 1
-
-    def new(self, route_id: str, at: int, size: int) -> None:
-        """The new side has answered."""
-        timings = self.routes.get(route_id) or self.of(route_id)
-        timings.seconds_new[at] += 1
-        if size >= 0:
-            timings.bytes_new[bisect_left(BYTES, size)] += 1
-
     def pair(self, route_id: str, seconds: float, size: float) -> None:
         """Shadow has compared two answers: the new side's duration and size through legacy's."""
         timings = self.routes.get(route_id) or self.of(route_id)

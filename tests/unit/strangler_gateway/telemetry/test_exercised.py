@@ -47,6 +47,7 @@ def test_what_legacy_was_not_asked_for_lately_is_not_missed() -> None:
 
 def test_invented_methods_are_bounded_and_everything_outlives_a_restart() -> None:
     one = side(*((b"M%d" % n, 200, (f"r{n}",), TODAY) for n in range(5 * MOST)))
+    assert len(one.known) <= 256
     one.saw(b"M0", 200, ("r0",), TODAY + 1)
     again = Exercised()
     for _ in range(2):

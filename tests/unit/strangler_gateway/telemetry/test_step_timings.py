@@ -1,9 +1,11 @@
 """What the gate knows of durations and sizes: without the first minutes, of the last half hour, of all processes."""
 
 import json
+from bisect import bisect_left
 
 import pytest
 
+from strangler_gateway.telemetry.histogram import BYTES, WHOLE_BYTES
 from strangler_gateway.telemetry.step_timings import HISTOGRAMS, RouteTimings, StepTimings
 
 SKIP_S, WINDOW_S = 300.0, 1800.0
@@ -20,7 +22,13 @@ def answers(timings: dict[str, RouteTimings]) -> int:
 
 def served(timings: StepTimings, number: int = 1) -> None:
     for _ in range(number):
-        timings.new("r", 3, 100)
+        timings.of("r").seconds_new[3] += 1
+        timings.of("r").bytes_new[5] += 1
+
+
+def test_a_number_of_bytes_has_the_bin_that_the_edges_give_it() -> None:
+    sizes = [size for edge in BYTES for size in range(int(edge) - 1, int(edge) + 3)]
+    assert [bisect_left(WHOLE_BYTES, size) for size in sizes] == [bisect_left(BYTES, size) for size in sizes]
 
 
 def test_the_first_minutes_of_a_step_do_not_count() -> None:
@@ -51,7 +59,7 @@ def test_a_restart_and_other_gateways_lose_nothing() -> None:
     one = StepTimings()
     ticked(one, SKIP_S)
     for _ in range(10):
-        one.legacy("r", 5, -1)
+        one.of("r").seconds_legacy[5] += 1
         one.pair("r", 1.3, 1.0)
         served(one)
         ticked(one, 300)
