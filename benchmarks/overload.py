@@ -4,13 +4,19 @@
 
 `service`: an upstream with a capacity of its own gets twice as many requests as it can answer, from clients that leave
 after a second. With places and a queue (`bulkhead`) against without (`unbounded`: the upstream queues by itself).
-Meanwhile the admin port is asked for health and metrics. `gateway`: the gateway itself is the bottleneck: 2,000
-connections that ask as fast as they can, against the 500 that use all of its core.
+Meanwhile the admin port is asked for health and metrics.
+
+The gateway itself is the bottleneck: `costly`, twice as many requests as it can serve, each of which is five calls, so
+that a generator beside it can send that many; `gateway`, 2,000 connections that ask as fast as they can, against the
+500 that use all of its core. Generator and upstream have the other core, and less time for each request of 2,000
+connections, too; so `cpu_us` tells what a request costs the gateway alone (few connections, many), and `floor_cpu_us`
+what it costs a proxy that does nothing: that much of the difference is the system's.
 """
 
 import argparse
 import asyncio
 import json
+import re
 import sys
 import tempfile
 import urllib.request
@@ -21,11 +27,19 @@ from time import perf_counter
 
 from benchmarks import designs
 from benchmarks.designs import Design, Stage
-from benchmarks.load import Generator
+from benchmarks.load import Generator, Load
 from benchmarks.migration import new_caller
 from benchmarks.open_load import OpenLoad
 from benchmarks.origins import origins
-from benchmarks.processes import choose_cores, pinned, rss_mib, start, wait_for_output, wait_until_accepts
+from benchmarks.processes import (
+    choose_cores,
+    cpu_seconds,
+    pinned,
+    rss_mib,
+    start,
+    wait_for_output,
+    wait_until_accepts,
+)
 from benchmarks.report import percentile
 from parts.process import free_port
 
@@ -33,6 +47,9 @@ PLACES, WORK_MS = 8, 10
 PATIENCE_S = 1.0
 SATURATING = 500
 """Connections that ask as fast as they can: the gateway's core is busy all the time."""
+COSTLY_CLIENTS = 64
+_CALLS = ", ".join(f'call{number}: {{path: "/item/1"}}' for number in range(5))
+_LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _ADMIN = rb"\(admin http://[^:\s]+:(\d+)\)"
 _ROUTES = """version: 1
 services:
@@ -42,15 +59,22 @@ services:
 routes:
   - {{id: bulkhead, match: {{path: /bulkhead}}, legacy: monolith, extracted: bulkhead, state: extracted}}
   - {{id: unbounded, match: {{path: /unbounded}}, legacy: monolith, extracted: unbounded, state: extracted}}
+  - {{id: item, match: {{path: "/item/{{id}}"}}, legacy: monolith}}
+  - id: costly
+    match: {{methods: [GET], path: /costly}}
+    legacy: monolith
+    new: true
+    state: extracted
+    aggregate: {{calls: {{{calls}}}, answer: {{marks: "{{marks}}"}}}}
   - {{id: rest, match: {{path: "/{{rest...}}"}}, legacy: monolith}}
 """
 Figures = Mapping[str, object]
 
 
 async def service(gateway: Design, name: str, seconds: float) -> Figures:
-    """One service under twice its capacity, which is measured first."""
+    """One service, or the gateway itself, under twice its capacity, which is measured first."""
     target, admin = f"/{name}", int(wait_for_output(gateway.child, _ADMIN)[1])
-    capacity_per_s = await _capacity(gateway.port, target)
+    capacity_per_s = await _capacity(gateway.port, target, COSTLY_CLIENTS if name == "costly" else 3 * PLACES)
     before_mib, asking = rss_mib(gateway.child.pid), asyncio.create_task(_ask_admin(admin))
     outcomes = await OpenLoad(gateway.port, target, PATIENCE_S).run(2 * capacity_per_s, seconds / 2)
     middle_mib = rss_mib(gateway.child.pid)
@@ -70,8 +94,8 @@ async def service(gateway: Design, name: str, seconds: float) -> Figures:
     }
 
 
-async def _capacity(port: int, target: str, seconds: float = 3.0) -> float:
-    """What three times as many clients get as it has places, each asking again at once."""
+async def _capacity(port: int, target: str, clients: int, seconds: float = 3.0) -> float:
+    """Requests per second of clients that ask again at once; three times as many as a service has places."""
     done = 0
 
     async def ask() -> None:
@@ -79,13 +103,14 @@ async def _capacity(port: int, target: str, seconds: float = 3.0) -> float:
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         while perf_counter() < until:
             writer.write(f"GET {target} HTTP/1.1\r\nHost: shop.example\r\n\r\n".encode())
-            await reader.readuntil(b"\r\n\r\n")
-            await reader.readexactly(2)
+            length = _LENGTH.search(await reader.readuntil(b"\r\n\r\n"))
+            assert length is not None
+            await reader.readexactly(int(length[1]))
             done += 1
         writer.close()
 
     until = perf_counter() + seconds
-    await asyncio.gather(*(ask() for _ in range(3 * PLACES)))
+    await asyncio.gather(*(ask() for _ in range(clients)))
     return done / seconds
 
 
@@ -108,22 +133,33 @@ def _get(url: str) -> None:
         answer.read()
 
 
-def gateway_itself(gateway: Design, seconds: float) -> Figures:
+def gateway_itself(gateway: Design, floor: Design, seconds: float) -> Figures:
     """Requests per second of many connections against few, and memory before, in the middle and after."""
-    generator = Generator()
-    few = generator.run(gateway.port, "/item/1", (), SATURATING, 5)
+    few, few_us = _loaded(gateway, SATURATING, 5)
     before = rss_mib(gateway.child.pid)
-    many = [generator.run(gateway.port, "/item/1", (), 4 * SATURATING, seconds / 2)]
+    first, first_us = _loaded(gateway, 4 * SATURATING, seconds / 2)
     middle = rss_mib(gateway.child.pid)
-    many.append(generator.run(gateway.port, "/item/1", (), 4 * SATURATING, seconds / 2))
-    rates = [load.requests_per_s for load in many]
+    second, second_us = _loaded(gateway, 4 * SATURATING, seconds / 2)
+    many, rates = (first, second), (first.requests_per_s, second.requests_per_s)
     return {
         "capacity_per_s": few.requests_per_s,
         "goodput_ratio": round(min(rates) / few.requests_per_s, 3),
+        "cpu_us": [few_us, first_us, second_us],
+        "floor_cpu_us": [_loaded(floor, number, 5)[1] for number in (SATURATING, 4 * SATURATING)],
         "errors": sum(load.errors for load in many),
         "p99_ms": max(load.p99_ms for load in many),
         "rss_mib": [before, middle, rss_mib(gateway.child.pid)],
     }
+
+
+def _loaded(design: Design, connections: int, seconds: float) -> tuple[Load, float | None]:
+    """The load, and the processor time of a request, in microseconds."""
+    before = cpu_seconds(design.child.pid)
+    load = Generator().run(design.port, "/item/1", (), connections, seconds)
+    after = cpu_seconds(design.child.pid)
+    if before is None or after is None:
+        return load, None
+    return load, round((after - before) / load.requests * 1e6, 1)
 
 
 def measured(folder: Path, seconds: float) -> Figures:
@@ -134,7 +170,7 @@ def measured(folder: Path, seconds: float) -> Figures:
         closing.enter_context(pinned(others))
         upstream = closing.enter_context(origins(folder, others, ()))
         ports = [_busy(closing, folder, others, name) for name in ("first", "second")]
-        text = _ROUTES.format(idle=upstream.main_port, first=ports[0], second=ports[1], places=PLACES)
+        text = _ROUTES.format(idle=upstream.main_port, first=ports[0], second=ports[1], places=PLACES, calls=_CALLS)
         stage = Stage(closing, folder, cores, new_caller(), upstream.main_port, upstream.sink_port)
         gateway = designs.gateway(stage, routes_text=text)
         wait_until_accepts(gateway.child, gateway.port)
@@ -144,7 +180,8 @@ def measured(folder: Path, seconds: float) -> Figures:
                 "bulkhead": asyncio.run(service(gateway, "bulkhead", seconds)),
                 "unbounded": asyncio.run(service(gateway, "unbounded", min(seconds, 20.0))),
             },
-            "gateway": gateway_itself(gateway, min(seconds, 60.0)),
+            "costly": asyncio.run(service(gateway, "costly", seconds)),
+            "gateway": gateway_itself(gateway, designs.floor(stage), seconds),
         }
 
 
