@@ -2,6 +2,7 @@
 
 import asyncio
 import threading
+from bisect import bisect_left
 from collections.abc import Callable
 from dataclasses import asdict
 
@@ -17,6 +18,7 @@ from strangler_gateway.migration.move_result import MoveResult
 from strangler_gateway.migration.states import SeenReport
 from strangler_gateway.table.position import Position, position_of
 from strangler_gateway.table.routes import MigrationState
+from strangler_gateway.telemetry.histogram import BYTES
 from strangler_gateway.telemetry.step_parity import DIFFERENT, EQUAL
 from tests.support.gateway.migrating import EXTRACTED, LEGACY, RETIRED, ROUTES, SHADOW, World, canary, reported
 
@@ -210,10 +212,9 @@ async def test_a_slow_service_is_refused_by_numbers_and_too_few_answers_refuse_n
     await lead(world, migration, canary(10))
     world.served_both()
     assert verdicts(await migration.evidence("items"), "latency") == ("WAIT", "PASS")
-    timings = world.stats.steps["items"].timings
-    for _ in range(1800):
-        timings.legacy("item-read", 50, 1000)
-        timings.new("item-read", 60, 1000)
+    timings = world.stats.steps["items"].timings.of("item-read")
+    timings.seconds_legacy[50], timings.seconds_new[60] = 1800, 1800
+    timings.bytes_legacy[bisect_left(BYTES, 1000)] = timings.bytes_new[bisect_left(BYTES, 1000)] = 1800
     known = await migration.evidence("items")
     assert (verdicts(known, "latency"), verdicts(known, "size")) == (("SLOW", "SLOW"), ("PASS", "SLOW"))
     [refusal] = (await flip(migration, canary(50))).refusals
