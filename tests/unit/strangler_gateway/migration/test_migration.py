@@ -34,6 +34,13 @@ def place(controller: Migration, unit: str = "items") -> Position:
     return position_of(controller.served.movables[unit])
 
 
+def answered_slowly(world: World, number: int) -> None:
+    """So many answers of the same size from each side, those of the new side later."""
+    timings = world.stats.steps["items"].timings.of("item-read")
+    timings.seconds_legacy[50] = timings.seconds_new[60] = number
+    timings.bytes_legacy[bisect_left(BYTES, 1000)] = timings.bytes_new[bisect_left(BYTES, 1000)] = number
+
+
 async def flip(
     controller: Migration,
     to: Position,
@@ -212,9 +219,7 @@ async def test_a_slow_service_is_refused_by_numbers_and_too_few_answers_refuse_n
     await lead(world, migration, canary(10))
     world.served_both()
     assert verdicts(await migration.evidence("items"), "latency") == ("WAIT", "PASS")
-    timings = world.stats.steps["items"].timings.of("item-read")
-    timings.seconds_legacy[50], timings.seconds_new[60] = 1800, 1800
-    timings.bytes_legacy[bisect_left(BYTES, 1000)] = timings.bytes_new[bisect_left(BYTES, 1000)] = 1800
+    answered_slowly(world, 1800)
     known = await migration.evidence("items")
     assert (verdicts(known, "latency"), verdicts(known, "size")) == (("SLOW", "SLOW"), ("PASS", "SLOW"))
     [refusal] = (await flip(migration, canary(50))).refusals
@@ -242,10 +247,7 @@ async def test_in_extracted_durations_are_compared_with_those_who_are_kept_back_
     assert (await flip(migration, EXTRACTED, force=True)).done
     alone = (await migration.evidence("items")).rule("latency")
     assert (alone.verdict, "`holdback: 1%`" in alone.says) == ("OFF", True)
-    timings = world.stats.steps["items"].timings
-    for _ in range(1800):
-        timings.legacy("item-read", 50, 1000)
-        timings.new("item-read", 60, 1000)
+    answered_slowly(world, 1800)
     assert verdicts(await migration.evidence("items"), "latency") == ("SLOW", "SLOW")
 
 
