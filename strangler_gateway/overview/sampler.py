@@ -8,7 +8,7 @@ from typing import Final
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.overview.history import DAY_EVERY_S, History
 from strangler_gateway.overview.ring import ALL, Ring, Sample, percentile
-from strangler_gateway.overview.totals import Counted, Totals
+from strangler_gateway.overview.totals import CountedByGateway, Totals
 from strangler_gateway.table.routes import RouteTable
 from strangler_gateway.telemetry.histogram import SECONDS
 from strangler_gateway.telemetry.stats import RouteStats, Stats
@@ -102,7 +102,7 @@ class Sampler:
         clock: Callable[[], float],
         wall: Callable[[], float],
     ) -> None:
-        self.history, self.counted = history, Counted(totals.stats)
+        self.history, self.counted = history, CountedByGateway(totals.stats)
         self._migration, self._totals, self._clock = migration, totals, clock
         self._offset = wall() - clock()
         self._watched = self._users_at = float("-inf")
@@ -165,7 +165,7 @@ def _add_users(sums: Mapping[str, _Sum], table: RouteTable, by_gateway: Mapping[
                     sums[name].add_users(stats.route(route.id))
 
 
-def _keep_users(before: Counted, now: Counted) -> None:
+def _keep_users(before: CountedByGateway, now: CountedByGateway) -> None:
     """Of other gateways that were not asked for them again."""
     for name, (_, stats) in now.others.items():
         if name in before.others:

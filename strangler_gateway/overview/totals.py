@@ -37,7 +37,7 @@ class _Heard(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Counted:
+class CountedByGateway:
     """What each gateway that answers has counted. `silent`: of each other gateway, a sentence."""
 
     own: Stats
@@ -80,7 +80,7 @@ class Totals:
         """How many gateways there are beside this one."""
         return len(self.members.others) if self.members is not None else 0
 
-    async def of(self, *, users: bool = False, durations: bool = False) -> Counted:
+    async def of(self, *, users: bool = False, durations: bool = False) -> CountedByGateway:
         """Of all gateways, asked now; `users`: how many there were, too; `durations`: with their histograms."""
         answers, silent = await self._asked("totals", {"users": users, "durations": durations})
         await self.refresh()
@@ -90,12 +90,12 @@ class Totals:
                 heard[name] = _read(answer)
             except _ODD as exc:
                 silent.append(f"the counters of {name} cannot be read: {type(exc).__name__} {exc}")
-        return Counted(self.stats, heard, tuple(silent), users)
+        return CountedByGateway(self.stats, heard, tuple(silent), users)
 
-    async def own(self) -> Counted:
+    async def own(self) -> CountedByGateway:
         """Of this gateway alone."""
         await self.refresh()
-        return Counted(self.stats)
+        return CountedByGateway(self.stats)
 
     async def row(self, *, users: bool, durations: bool) -> dict[str, Any]:
         """This gateway's part of the sum."""

@@ -1,5 +1,6 @@
 """Several gateways on a real Consul and a real Redis: the twelve scenarios of docs/many-gateways.md."""
 
+import itertools
 import json
 import time
 from collections.abc import Iterator
@@ -340,6 +341,37 @@ def test_a_step_that_falls_due_while_consul_stands_still_is_made_once_when_it_go
             one.rollback()
             many.write(one)
         until(lambda: {one.ask("GET", "plans/items")[0] for one in many.gateways} == {404}, "there is no plan")
+
+
+def test_a_service_that_fails_is_rolled_back_on_all_gateways_once_and_the_page_of_each_shows_it(many: Many) -> None:
+    for one in many.gateways:
+        many.write(one, plan="steps: [shadow, canary 50%, extracted]")
+    until(lambda: {one.ask("GET", "plans/items")[0] for one in many.gateways} == {200}, "all have the plan")
+    began = many.gateways[0].ask("GET", "log")[1]["entries"][-1]["time"]
+    forward(many, to="canary 50")
+    many.shop.fails_every = 5
+    users = map(str, itertools.count())
+    end = time.monotonic() + 25
+    with ThreadPoolExecutor(4) as pool:
+        while {one.serves for one in many.gateways} != {"legacy held"}:
+            assert time.monotonic() < end, [one.running.lines[-5:] for one in many.gateways]
+            list(pool.map(OneOfMany.get, many.gateways * 8, itertools.islice(users, 24)))
+    many.agree("legacy held")
+    moves = []
+    for one in many.gateways:
+        entries = [entry for entry in one.ask("GET", "log")[1]["entries"] if entry["time"] > began]
+        [back] = [
+            entry for entry in entries if entry["after"]["state"] == "legacy" and entry["before"] != entry["after"]
+        ]
+        moves.append((back["event"], "plan" in back["who"]))
+        overview = one.ask("GET", "overview")[1]
+        assert (overview["totals"]["held"], overview["problems"]) == (1, [])
+        page = one.page("/ui/group?unit=items")
+        assert "On hold" in page
+        assert "automatic" in page
+    assert sorted(moves) == [("rollback", True), ("store", True), ("store", True)]
+    for one in many.gateways:
+        many.write(one)
 
 
 def plan_of(one: OneOfMany) -> dict[str, Any]:

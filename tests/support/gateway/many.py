@@ -68,6 +68,9 @@ class Side(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Answering)
         self.answer: dict[str, object] = {"side": name}
         self.status = 200
+        self.fails_every = 0
+        """Every so many requests one fails; 0: none does."""
+        self.asked = 0
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
 
 
@@ -79,7 +82,9 @@ class _Answering(BaseHTTPRequestHandler):
 
     def do_GET(self) -> None:
         body = json.dumps(self.server.answer).encode()
-        self.send_response(self.server.status)
+        server = self.server
+        server.asked += 1
+        self.send_response(500 if server.fails_every and server.asked % server.fails_every == 0 else server.status)
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
@@ -164,6 +169,12 @@ class OneOfMany:
         content = body if method == "POST" else None
         answer = CALLS.request(method, f"{self.admin}/{path}", json=content, headers=fields)
         return answer.status_code, answer.json()
+
+    def page(self, path: str) -> str:
+        """A page of the operators', as somebody who has logged in sees it."""
+        with httpx.Client(base_url=self.admin, trust_env=False, timeout=30, follow_redirects=True) as http:
+            http.post("/ui/login", data={"credential": OPERATOR}, headers={"Origin": self.admin})
+            return http.get(path).text
 
     def flip(self, to: str, share: float | None = None, *, force: bool = True, **more: object) -> dict[str, Any]:
         wish = {"unit": "items", "to": to, "why": "a test", "force": force, "who": self.name, **more}
@@ -282,7 +293,7 @@ class Many:
         """Everything runs and is connected, and the group is in legacy and not on hold."""
         self.server.resume()
         self.monolith.answer = self.shop.answer = {"side": "same"}
-        self.shop.status = 200
+        self.shop.status, self.shop.fails_every = 200, 0
         for one in self.gateways:
             one.heal()
             one.admin_line.heal()
