@@ -22,12 +22,14 @@ def main() -> None:
     parser.add_argument("--state-dir", type=Path, default=Path("state"))
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=8090)
+    parser.add_argument("--asked-by", choices=("envoy", "nginx"), default="envoy", help="nginx names the request")
     given = parser.parse_args()
     logging.basicConfig(level=logging.WARNING)
     table = load(given.routes.read_text(encoding="utf-8"), os.environ)
     signer = open_signer(os.environ.get("STRANGLER_SIGNING_KEY"), given.state_dir)
     authority = Authority(table.identity, signer, LogThrottle())
-    uvicorn.run(application(Matcher(table), authority, signer), host=given.host, port=given.port, log_level="warning")
+    app = application(Matcher(table), authority, signer, named=given.asked_by == "nginx")
+    uvicorn.run(app, host=given.host, port=given.port, log_level="warning")
 
 
 if __name__ == "__main__":

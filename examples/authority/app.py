@@ -29,11 +29,15 @@ class Caller:
     identified_by: IdentityProvider | None
 
 
-def application(matcher: Matcher, authority: Authority, signer: Signer) -> Starlette:
-    """`/.well-known/jwks.json` has the public keys; every other path is a request that is asked about."""
+def application(matcher: Matcher, authority: Authority, signer: Signer, *, named: bool) -> Starlette:
+    """`/.well-known/jwks.json` has the public keys; every other path is a request that is asked about.
+
+    `named`: X-Original-Method and X-Original-URI say which request that is. Behind a proxy that does not set them a
+    client could name another one.
+    """
 
     async def ask(request: Request) -> Response:
-        route = routed(matcher, request)
+        route = routed(matcher, request, named=named)
         if route.extracted is None:
             return Response()
         try:
@@ -68,13 +72,15 @@ def as_asgi(ask: Callable[[Request], Awaitable[Response]]) -> ASGIApp:
     return called
 
 
-def routed(matcher: Matcher, request: Request) -> Route:
-    """Envoy asks with the client's method and path, nginx names them. A preflight asks for another method."""
-    method = request.headers.get("x-original-method", request.method)
-    target = request.headers.get("x-original-uri", "").encode() or request.scope["raw_path"]
+def routed(matcher: Matcher, request: Request, *, named: bool) -> Route:
+    """Of the request that is asked about; a preflight asks for another method."""
+    method, target = request.method, request.scope["raw_path"]
+    if named:
+        method = request.headers.get("x-original-method", "")
+        target = request.headers.get("x-original-uri", "").encode("latin-1")
     if method == "OPTIONS":
         method = request.headers.get("access-control-request-method", method)
-    return matcher.match(method.encode(), target.partition(b"?")[0])[0]
+    return matcher.match(method.encode("latin-1"), target.partition(b"?")[0])[0]
 
 
 async def confirmed(authority: Authority, fields: Fields, route: Route) -> Identity:

@@ -210,14 +210,17 @@ def _filters(options: ExportOptions) -> list[Json]:
 
 
 def _early_removal() -> Json:
-    """Nobody says in the gateway's names what the gateway said."""
-    by_prefix = {"remove_on_match": {"key_matcher": {"prefix": OWN_PREFIX, "ignore_case": True}}}
+    """Nobody says in the gateway's names what the gateway said, or names another request than this one."""
+    by_prefix = [
+        {"remove_on_match": {"key_matcher": {"prefix": prefix, "ignore_case": True}}}
+        for prefix in (OWN_PREFIX, "x-original-")
+    ]
     return {
         "name": "own-names",
         "typed_config": _typed(
             "extensions.http.early_header_mutation.header_mutation",
             "HeaderMutation",
-            mutations=[by_prefix, *({"remove": name} for name in OWN_NAMES)],
+            mutations=[*by_prefix, *({"remove": name} for name in OWN_NAMES)],
         ),
     }
 

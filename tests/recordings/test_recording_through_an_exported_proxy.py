@@ -25,9 +25,10 @@ STRANGLER = str(Path(sys.executable).with_name("strangler"))
 
 
 @contextmanager
-def authority(system: Strangled, folder: Path, environ: Mapping[str, str]) -> Iterator[str]:
+def authority(target: str, system: Strangled, folder: Path, environ: Mapping[str, str]) -> Iterator[str]:
     port = free_port()
     command = [sys.executable, "-m", "examples.authority", "--routes", str(system.file), "--port", str(port)]
+    command += ["--asked-by", target]
     output = folder / "authority.out"
     with output.open("wb") as sink:
         process = subprocess.Popen(command, cwd=ROOT, env={**os.environ, **environ}, stdout=sink, stderr=sink)
@@ -54,7 +55,7 @@ def test_the_recording_is_answered_without_gateway_and_monolith(
 ) -> None:
     with strangled(tmp_path, embedded(tmp_path), "retired", runner_url) as system:
         port = free_port()
-        with authority(system, tmp_path, system.environ) as url:
+        with authority(target, system, tmp_path, system.environ) as url:
             text = exported(target, system, port, url)
             assert "monolith" not in text.partition("\n\n")[2]
             system.gateway.stop()
