@@ -1,7 +1,7 @@
 """Two Envoys as Consul's dataplane sets them up for services of protocol `http`: one beside the gateway, one beside the
 service, and TLS with certificates of both between them.
 
-Written from Consul's documentation: a Consul that has a dataplane cannot be had here.
+Written by hand as we understand what Consul gives its dataplane: one that has it cannot be had here.
 """
 
 import json
