@@ -17,14 +17,14 @@ from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from statistics import median
 
-from benchmarks import designs
-from benchmarks.designs import Stage
-from benchmarks.load import Generator, Load
-from benchmarks.migration import new_caller
-from benchmarks.open_load import OpenLoad, Outcomes
-from benchmarks.origins import origins
-from benchmarks.processes import choose_cores, pinned, rss_mib, start, wait_until_accepts
-from benchmarks.report import percentile
+from benchmarks.common import designs
+from benchmarks.common.designs import Stage
+from benchmarks.common.load import Generator, Load
+from benchmarks.common.migration import new_caller
+from benchmarks.common.open_load import OpenLoad, Outcomes
+from benchmarks.common.origins import origins
+from benchmarks.common.processes import choose_cores, pinned, rss_mib, start, wait_until_accepts
+from benchmarks.common.report import percentile
 from parts.process import free_port
 
 HANGING, CONNECTIONS, PER_S = 1000, 32, 1000
@@ -56,7 +56,7 @@ def measured(folder: Path, rounds: int, seconds: float) -> dict[str, object]:
         closing.enter_context(pinned(others))
         upstream = closing.enter_context(origins(folder, others, ()))
         port = free_port()
-        command = [sys.executable, "-m", "benchmarks.busy_origin", str(port), "0", "0"]
+        command = [sys.executable, "-m", "benchmarks.common.busy_origin", str(port), "0", "0"]
         wait_until_accepts(start(closing, "hanging", command, folder, others), port)
         text = _ROUTES.format(good=upstream.main_port, hanging=port)
         stage = Stage(closing, folder, cores, new_caller(), upstream.main_port, upstream.sink_port)

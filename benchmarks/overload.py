@@ -25,13 +25,13 @@ from contextlib import ExitStack
 from pathlib import Path
 from time import perf_counter
 
-from benchmarks import designs
-from benchmarks.designs import Design, Stage
-from benchmarks.load import Generator, Load
-from benchmarks.migration import new_caller
-from benchmarks.open_load import OpenLoad
-from benchmarks.origins import origins
-from benchmarks.processes import (
+from benchmarks.common import designs
+from benchmarks.common.designs import Design, Stage
+from benchmarks.common.load import Generator, Load
+from benchmarks.common.migration import new_caller
+from benchmarks.common.open_load import OpenLoad
+from benchmarks.common.origins import origins
+from benchmarks.common.processes import (
     choose_cores,
     cpu_seconds,
     pinned,
@@ -40,7 +40,7 @@ from benchmarks.processes import (
     wait_for_output,
     wait_until_accepts,
 )
-from benchmarks.report import percentile
+from benchmarks.common.report import percentile
 from parts.process import free_port
 
 PLACES, WORK_MS = 8, 10
@@ -187,7 +187,7 @@ def measured(folder: Path, seconds: float) -> Figures:
 
 def _busy(closing: ExitStack, folder: Path, core: int | None, name: str) -> int:
     port = free_port()
-    command = [sys.executable, "-m", "benchmarks.busy_origin", str(port), str(PLACES), str(WORK_MS)]
+    command = [sys.executable, "-m", "benchmarks.common.busy_origin", str(port), str(PLACES), str(WORK_MS)]
     wait_until_accepts(start(closing, f"{name}-busy", command, folder, core), port)
     return port
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.processes import start, wait_until_accepts
+from benchmarks.common.processes import start, wait_until_accepts
 from parts.process import free_port
 
 
@@ -14,6 +14,6 @@ def origin_port(tmp_path: Path) -> Iterator[int]:
     """The benchmark's own upstream, running."""
     port = free_port()
     with ExitStack() as closing:
-        child = start(closing, "origin", [sys.executable, "-m", "benchmarks.origin", str(port)], tmp_path, None)
+        child = start(closing, "origin", [sys.executable, "-m", "benchmarks.common.origin", str(port)], tmp_path, None)
         wait_until_accepts(child, port)
         yield port

@@ -5,8 +5,8 @@ from pathlib import Path
 
 from joserfc.jwk import RSAKey
 
-from benchmarks.authenticated import _with, identity_yaml, token
-from benchmarks.migration import TARGET, routes_yaml
+from benchmarks.common.migration import TARGET, routes_yaml
+from benchmarks.gateway.authenticated import _with, identity_yaml, token
 from chassis.auth.claims import NOBODY, Identity
 from strangler_gateway.config.file import load
 from strangler_gateway.identity.providers import open_source

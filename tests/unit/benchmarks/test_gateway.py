@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.designs import STARTERS
-from benchmarks.gateway import arguments
+from benchmarks.common.designs import STARTERS
+from benchmarks.gateway.__main__ import arguments
 
 ROOT = Path(__file__).parents[3]
 SMALL = [

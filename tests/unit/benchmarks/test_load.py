@@ -4,9 +4,9 @@ from itertools import islice
 
 import pytest
 
-from benchmarks import load, processes
-from benchmarks.generator import varied
-from benchmarks.load import Generator, Load, parse_wrk
+from benchmarks.common import load, processes
+from benchmarks.common.generator import varied
+from benchmarks.common.load import Generator, Load, parse_wrk
 
 REPORT = """Running 2s test @ http://127.0.0.1:1/item/1
   1 threads and 64 connections

@@ -1,6 +1,6 @@
 """The gateway's configuration in the benchmark: as busy as the comparison claims."""
 
-from benchmarks.migration import KEY_ENV, TARGET, new_caller, routes_yaml
+from benchmarks.common.migration import KEY_ENV, TARGET, new_caller, routes_yaml
 from strangler_gateway.config.file import load
 from strangler_gateway.table.matcher import Matcher
 from strangler_gateway.table.routes import MigrationState

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.overview import overview_vs_cascade
+from benchmarks.gateway.overview import overview_vs_cascade
 
 
 @pytest.mark.walk

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import peers
-from benchmarks.processes import find_program
+from benchmarks.common import peers
+from benchmarks.common.processes import find_program
 
 Made = Callable[[Path], str]
 

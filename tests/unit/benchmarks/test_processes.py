@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 
-from benchmarks.load import output_of
-from benchmarks.processes import launch
+from benchmarks.common.load import output_of
+from benchmarks.common.processes import launch
 
 SLEEP = "import time; time.sleep(60)"
 

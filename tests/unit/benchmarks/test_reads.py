@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.load import Generator
-from benchmarks.reads import ReadStores, running
+from benchmarks.common.load import Generator
+from benchmarks.gateway.reads import ReadStores, running
 
 
 @pytest.mark.walk

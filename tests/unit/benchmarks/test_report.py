@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from benchmarks.load import Load
-from benchmarks.report import Measurements, Sample, figures, missed, percentile, ratio, summary
+from benchmarks.common.load import Load
+from benchmarks.common.report import Measurements, Sample, figures, missed, percentile, ratio, summary
 
 
 def rounds(*rates: float, p99_ms: float = 2.0, cpu_us: float | None = 20.0) -> list[Sample]:

@@ -1,7 +1,7 @@
 """What is measured with and without is what its names say."""
 
-from benchmarks.migration import KEY_ENV, routes_yaml
-from benchmarks.resilience import with_resilience, without_resilience
+from benchmarks.common.migration import KEY_ENV, routes_yaml
+from benchmarks.gateway.resilience import with_resilience, without_resilience
 from strangler_gateway.config.file import load
 from strangler_gateway.table.resilience import NO_BREAKER
 

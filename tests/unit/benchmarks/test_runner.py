@@ -3,8 +3,8 @@
 import httpx
 import pytest
 
-from benchmarks.runner import READ, ROUNDS, started, succeeded
-from benchmarks.runner_bare import hello_ms
+from benchmarks.runner.__main__ import READ, ROUNDS, started, succeeded
+from benchmarks.runner.bare import hello_ms
 
 
 def test_each_language_runs_bare_and_in_the_runner() -> None:

@@ -1,6 +1,6 @@
 """What py-spy writes, counted."""
 
-from benchmarks import samples
+from benchmarks.profile import samples
 
 MAIN = "main (strangler_gateway/cli/app.py:12);run (uvloop/loop.c:99)"
 SERVER = "data_received (/a/b/strangler_gateway/server/connection.py"

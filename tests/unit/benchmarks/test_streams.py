@@ -4,8 +4,8 @@ import os
 
 import pytest
 
-from benchmarks import streams
-from benchmarks.migration import UPLOAD, bytes_target
+from benchmarks.common.migration import UPLOAD, bytes_target
+from benchmarks.gateway import streams
 
 
 def test_a_download_tells_its_time_and_all_its_bytes(origin_port: int) -> None:

@@ -1,7 +1,7 @@
 """Whole requests without sockets: the work is done, and nothing is left behind."""
 
-from benchmarks.steps import Bench, costs
-from benchmarks.whole import Passage, collections_for_each
+from benchmarks.profile.steps import Bench, costs
+from benchmarks.profile.whole import Passage, collections_for_each
 
 RESPONSE = b"HTTP/1.1 200 OK\r\nDate: Tue, 24 Nov 2026 14:14:14 GMT\r\nContent-Length: 4\r\n\r\nbody"
 

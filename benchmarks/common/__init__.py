@@ -1,0 +1,1 @@
+"""What all measurements use: load, upstreams, peers, processes, and the report."""

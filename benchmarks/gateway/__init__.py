@@ -1,0 +1,1 @@
+"""`make bench`: the gateway against other proxies, and what each of its parts costs it."""

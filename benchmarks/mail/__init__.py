@@ -1,0 +1,1 @@
+"""`make bench-mail`: mails, from the outbox to an SMTP server."""

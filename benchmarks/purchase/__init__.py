@@ -1,0 +1,1 @@
+"""`make bench-purchase`: purchases through the whole system."""

@@ -1,0 +1,1 @@
+"""`make bench-runner`: programs of learners, over HTTP and bare."""
