@@ -39,13 +39,13 @@ class KnownFailures(NamedTuple):
 
 
 class _Doubt:
-    """Of one of them: points of each side for failing far less often, as legacy was ill for a while, or is mended."""
+    """Of one of them: the score of each side for failing far less often: legacy was ill for a while, or is mended."""
 
-    __slots__ = ("known", "points")
+    __slots__ = ("known", "scores")
 
     def __init__(self, known: KnownFailures) -> None:
         self.known = known
-        self.points = [0.0, 0.0]
+        self.scores = [0.0, 0.0]
 
     def add(self, tick: Row, seconds: float, rules: BreachRules) -> bool:
         """Adds what ended within these seconds; whether it is to be forgotten."""
@@ -54,8 +54,8 @@ class _Doubt:
             if requests:
                 points = failed * math.log(gone / usual) + (requests - failed) * math.log((1 - gone) / (1 - usual))
                 weight = min(1.0, rules.per_second * seconds / requests)
-                self.points[side] = max(self.points[side] + weight * points, 0.0)
-        return max(self.points) >= rules.points
+                self.scores[side] = max(self.scores[side] + weight * points, 0.0)
+        return max(self.scores) >= rules.points
 
 
 class Memory:
