@@ -157,6 +157,8 @@ class Consumer:
             await act()
         except StoreUnavailable as error:
             self._held, self._reason = self._held + 1, str(error)
+            if self._held == 1:
+                log.warning("store_unavailable", queue=self._queue, reason=self._reason)
             try:
                 await self._hold(act, error)
             finally:

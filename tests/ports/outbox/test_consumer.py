@@ -9,6 +9,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from structlog.testing import capture_logs
 
 from chassis.database.database import Database
 from chassis.messaging.envelope import Envelope, MessageInvalid, to_record
@@ -211,8 +212,14 @@ async def test_a_handler_is_not_tried_before_the_store_is_ready(world: World) ->
         await until(lambda: world.handled == [sent])
 
 
-async def test_at_most_prefetch_messages_are_held(world: World) -> None:
+async def test_at_most_prefetch_messages_are_held_and_the_log_says_so_once(world: World) -> None:
     world.is_store_away = True
+    with capture_logs() as logs:
+        await _hold_five_of_twenty(world)
+    assert [(log["queue"], log["reason"]) for log in logs if log["event"] == "store_unavailable"] == [(QUEUE, "gone")]
+
+
+async def _hold_five_of_twenty(world: World) -> None:
     async with consuming(world, prefetch=5) as consumer:
         await world.send(*(message() for _ in range(20)))
         await until(lambda: consumer.status().held == 5)
