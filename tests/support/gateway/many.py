@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -23,6 +22,7 @@ from joserfc.jwk import ECKey
 
 from parts.consul import ConsulServer
 from parts.fresh import REDIS_URL
+from parts.process import free_port
 from strangler_gateway.cli.watch import Watched, counted
 from tests.http.gateway_process import GatewayProcess
 from tests.support.system.tcp_proxy import TcpProxy
@@ -355,9 +355,3 @@ class Many:
             return None
         found = [key for key in keys.json() if key["Key"].endswith("/groups/items")]
         return json.loads(base64.b64decode(found[-1]["Value"])) if found else None
-
-
-def free_port() -> int:
-    with socket.socket() as made:
-        made.bind(("127.0.0.1", 0))
-        return int(made.getsockname()[1])
