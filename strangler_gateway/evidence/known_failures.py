@@ -1,11 +1,10 @@
 """How often legacy itself fails, as a probe has shown: so often the new side may fail, and that is no break. Pure."""
 
-import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from strangler_gateway.evidence.bounds import Proportion, wilson
-from strangler_gateway.evidence.cards import NOTHING, Row
+from strangler_gateway.evidence.cards import NOTHING, Card, Row
 from strangler_gateway.table.routes import BreachRules
 
 MOST_KNOWN = 50
@@ -39,23 +38,20 @@ class KnownFailures(NamedTuple):
 
 
 class _Doubt:
-    """Of one of them: the score of each side for failing far less often: legacy was ill for a while, or is mended."""
+    """Of one of them: a card of each side for failing far less often: legacy was ill for a while, or is mended."""
 
-    __slots__ = ("known", "scores")
+    __slots__ = ("cards", "known")
 
     def __init__(self, known: KnownFailures) -> None:
         self.known = known
-        self.scores = [0.0, 0.0]
+        self.cards = Card(), Card()
 
     def add(self, tick: Row, seconds: float, rules: BreachRules) -> bool:
         """Adds what ended within these seconds; whether it is to be forgotten."""
         usual, gone = self.known.least, self.known.least / _GONE
-        for side, (failed, requests) in enumerate((tick[:2], tick[2:])):
-            if requests:
-                points = failed * math.log(gone / usual) + (requests - failed) * math.log((1 - gone) / (1 - usual))
-                weight = min(1.0, rules.per_second * seconds / requests)
-                self.scores[side] = max(self.scores[side] + weight * points, 0.0)
-        return max(self.scores) >= rules.points
+        for card, row in zip(self.cards, (tick, tick[2:] + tick[:2]), strict=True):
+            card.add(row, usual, gone, seconds, rules.per_second)
+        return max(card.score for card in self.cards) >= rules.points
 
 
 class Memory:
