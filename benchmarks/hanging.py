@@ -25,7 +25,7 @@ from benchmarks.common.open_load import OpenLoad, Outcomes
 from benchmarks.common.origins import origins
 from benchmarks.common.processes import choose_cores, pinned, rss_mib, start, wait_until_accepts
 from benchmarks.common.report import percentile
-from parts.process import free_port
+from parts.ports import free_port
 
 HANGING, CONNECTIONS, PER_S = 1000, 32, 1000
 _ROUTES = """version: 1

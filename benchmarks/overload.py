@@ -41,7 +41,7 @@ from benchmarks.common.processes import (
     wait_until_accepts,
 )
 from benchmarks.common.report import percentile
-from parts.process import free_port
+from parts.ports import free_port
 
 PLACES, WORK_MS = 8, 10
 PATIENCE_S = 1.0

@@ -13,8 +13,8 @@ from cluster import programs
 from cluster.kubectl import Kubectl
 from cluster.network import NODE_ADDRESS, SERVICES, Loopback, Network, expect_free
 from parts.place import PartFailed, Place
+from parts.ports import free_ports
 from parts.process import POLL_S, Daemon, run
-from parts.server import free_ports
 
 START_TIMEOUT_S = 120
 ADMISSION = {True: (), False: ("--disable-admission-plugins=ServiceAccount",)}

@@ -17,7 +17,8 @@ import httpx
 from parts import place as places
 from parts.go_program import GoProgram, go
 from parts.place import PartFailed, Place
-from parts.server import Server, SharedServer, free_ports, running
+from parts.ports import free_ports
+from parts.server import Server, SharedServer, running
 
 NAME = "consul"
 PORT = int(os.environ.get("CONSUL_PORT") or 18500)

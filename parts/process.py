@@ -2,7 +2,6 @@
 
 import contextlib
 import os
-import secrets
 import signal
 import socket
 import subprocess
@@ -128,14 +127,6 @@ class Daemon:
 
     def _tail(self) -> str:
         return self.log.read_text(errors="replace")[-_LOG_TAIL:].strip()
-
-
-def free_port() -> int:
-    """A port without a listener, below the range that the kernel assigns, so it stays free until it is used."""
-    while True:
-        port = secrets.randbelow(12_000) + 20_000
-        with contextlib.suppress(OSError), socket.create_server(("127.0.0.1", port)):
-            return port
 
 
 def is_open(port: int) -> bool:

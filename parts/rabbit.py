@@ -8,8 +8,9 @@ from pathlib import Path
 
 from parts import packages
 from parts.place import PartFailed, Place
+from parts.ports import free_ports
 from parts.process import Daemon, run
-from parts.server import Server, SharedServer, free_ports, running
+from parts.server import Server, SharedServer, running
 
 NAME = "rabbit"
 PORT = int(os.environ.get("RABBIT_PORT") or 16672)

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from parts import packages
 from parts.place import PartFailed, Place
-from parts.process import free_port
+from parts.ports import free_port
 from parts.server import Server, SharedServer, running
 
 NAME = "redis"

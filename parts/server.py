@@ -10,7 +10,7 @@ from typing import TypeVar
 import psutil
 
 from parts.place import PartFailed, Place
-from parts.process import POLL_S, Daemon, free_port, is_open
+from parts.process import POLL_S, Daemon, is_open
 
 SUSPENDED_WITHIN_S = 5.0
 
@@ -92,14 +92,6 @@ def running(server: S) -> Iterator[S]:
         yield server
     finally:
         server.stop()
-
-
-def free_ports(number: int) -> list[int]:
-    """So many different ones."""
-    ports: set[int] = set()
-    while len(ports) < number:
-        ports.add(free_port())
-    return [*ports]
 
 
 def _is_suspended(process: psutil.Process) -> bool:

@@ -17,7 +17,7 @@ from benchmarks.common.processes import (
     wait_for_output,
     wait_until_accepts,
 )
-from parts.process import free_port
+from parts.ports import free_port
 
 ROOT = Path(__file__).parents[2]
 _LISTENING = rb"listening on http://[^:\s]+:(\d+)"

@@ -10,7 +10,7 @@ from benchmarks.common import peers
 from benchmarks.common.migration import bytes_target
 from benchmarks.common.origin import SMALL
 from benchmarks.common.processes import BenchmarkProcess, find_program, start, wait_until_accepts
-from parts.process import free_port
+from parts.ports import free_port
 
 
 @dataclass(frozen=True, slots=True)

@@ -22,7 +22,7 @@ from benchmarks.common.processes import BenchmarkProcess, start, wait_for_output
 from chassis.auth.claims import AuthenticationOutcome, Identity
 from parts.fresh import mongo_database, postgres_database
 from parts.place import PartFailed
-from parts.process import free_port
+from parts.ports import free_port
 from strangler_gateway.identity.signer import open_signer
 
 CONNECTIONS = 4

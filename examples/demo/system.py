@@ -28,7 +28,7 @@ from extracted.account.purchases.storage import MIGRATIONS as ACCOUNT_MIGRATIONS
 from extracted.learning.storage import MIGRATIONS as LEARNING_MIGRATIONS
 from extracted.mailer.storage import MIGRATIONS as MAILER_MIGRATIONS
 from extracted.shop.storage import MIGRATIONS as SHOP_MIGRATIONS
-from parts.process import free_port
+from parts.ports import free_port
 
 ROUTES = Path(__file__).parents[2] / "routes.yaml"
 STRANGLER = str(Path(sys.executable).with_name("strangler"))

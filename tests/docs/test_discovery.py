@@ -15,7 +15,7 @@ from chassis.consul.client import Consul
 from chassis.consul.settings import ConsulSettings
 from chassis.consul.values import ConsulFailed, ConsulRefused
 from parts import consul as part
-from parts.process import free_port
+from parts.ports import free_port
 from tests.docs.commands import ROOT, boxes
 from tests.http.certificates import Authority
 from tests.http.gateway_process import GatewayProcess

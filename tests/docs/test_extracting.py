@@ -10,7 +10,7 @@ import pytest
 
 from examples.demo.processes import Launcher
 from examples.demo.system import DemoSystem
-from parts.process import free_port
+from parts.ports import free_port
 from tests.docs.commands import boxes, paste
 
 pytestmark = pytest.mark.walk

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from parts.process import free_port
+from parts.ports import free_port
 from strangler_gateway.config.file import load
 from strangler_gateway.export.given import service_at
 from strangler_gateway.export.rules import ExportOptions

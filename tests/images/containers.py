@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from images.engine import ROOT, Engine, run
-from parts.process import free_port
+from parts.ports import free_port
 
 WITHIN_S = 90.0
 POLL_S = 0.2

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from parts.process import free_port
+from parts.ports import free_port
 from tests.recordings.conversation import DIFFERS, OF_A_CONNECTION, STEPS, log_in, play
 from tests.recordings.replay import Replay
 from tests.recordings.running import ROOT, stop

@@ -11,7 +11,7 @@ import pytest
 
 from chassis.database import migrations
 from legacy_adapter.account.roles import GUEST_ROLE
-from parts.process import free_port
+from parts.ports import free_port
 from tests.support.connected import fresh_rabbit
 from tests.support.otlp_collector import Collected, Collector, collecting
 from tests.support.stores import on_real_parts

@@ -15,7 +15,7 @@ from joserfc.jwk import OctKey
 
 from parts import consul, redis
 from parts.fresh import fresh_name
-from parts.process import free_port
+from parts.ports import free_port
 from tests.faults.chaos.audit import Hold, Seen
 from tests.faults.chaos.traffic import Traffic
 from tests.support.gateway.many import Many, OneOfMany

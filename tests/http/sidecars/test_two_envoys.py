@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from parts.server import free_ports
+from parts.ports import free_ports
 from tests.http.certificates import Authority
 from tests.http.client import Client, connect
 from tests.http.conftest import Fleet

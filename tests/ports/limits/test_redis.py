@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from parts import redis as part
-from parts.process import free_port
+from parts.ports import free_port
 from strangler_gateway.limits.limiter import Limiter
 from strangler_gateway.limits.redis import RedisCounters
 from strangler_gateway.redis.address import parse_redis_url

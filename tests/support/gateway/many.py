@@ -22,7 +22,7 @@ from joserfc.jwk import ECKey
 
 from parts.consul import ConsulServer
 from parts.fresh import REDIS_URL
-from parts.process import free_port
+from parts.ports import free_port
 from strangler_gateway.cli.watch import Watched, counted
 from tests.http.gateway_process import GatewayProcess
 from tests.support.system.tcp_proxy import TcpProxy

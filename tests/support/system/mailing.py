@@ -21,7 +21,7 @@ from sqlalchemy import create_engine, text
 
 from chassis.messaging.envelope import Envelope
 from chassis.messaging.open import open_broker
-from parts.process import free_port
+from parts.ports import free_port
 from tests.support.connected import RABBIT_MANAGEMENT_URL, fresh_postgres, fresh_rabbit
 from tests.support.smtp_faults import Fault, write_faults
 from tests.support.smtp_sink import Taken, recorded

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.common.processes import start, wait_until_accepts
-from parts.process import free_port
+from parts.ports import free_port
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ from ruamel.yaml import YAML
 
 from examples.demo.environment import inherited
 from examples.demo.processes import LaunchedProcess, Launcher
-from parts.process import free_port
+from parts.ports import free_port
 from strangler_gateway.table.bucket import bucket
 from tests.support.wheel import CleanEnvironment, build_wheel, clean_environment
 

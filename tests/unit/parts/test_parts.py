@@ -15,7 +15,8 @@ import yaml
 from parts import docker, fresh, leftovers, redis
 from parts.__main__ import PARTS, clear
 from parts.place import OsUser, PartFailed, Place, from_environment
-from parts.process import Daemon, free_port, is_open
+from parts.ports import free_port
+from parts.process import Daemon, is_open
 
 OWN = OsUser(os.geteuid(), os.getegid())
 DEADLINE_S = 20

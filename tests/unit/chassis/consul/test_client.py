@@ -13,7 +13,7 @@ from chassis.consul.client import Consul
 from chassis.consul.settings import ConsulSettings
 from chassis.consul.values import Check, ConsulAway, ConsulRefused, Operation, ServiceInstance
 from parts import consul as part
-from parts.process import free_port
+from parts.ports import free_port
 
 pytestmark = pytest.mark.connected
 DEADLINE_S = 10
