@@ -25,8 +25,8 @@ from strangler_gateway.steps.forward import Relay
 from strangler_gateway.steps.pipeline import Step
 from strangler_gateway.table.routes import Side
 from strangler_gateway.telemetry.access_log import AccessLog
-from strangler_gateway.upstream.heads_back import response_lines
-from strangler_gateway.upstream.heads_out import request_head
+from strangler_gateway.upstream.heads.back import response_lines
+from strangler_gateway.upstream.heads.out import request_head
 
 _RESPONSE = b"""HTTP/1.1 200 OK\r
 Server: nginx/1.22.1\r

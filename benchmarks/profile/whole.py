@@ -17,7 +17,7 @@ from typing import Any, cast
 from strangler_gateway.gateway import Gateway
 from strangler_gateway.server.connection import ClientConnection
 from strangler_gateway.table.routes import Service
-from strangler_gateway.upstream.connection import UpstreamConnection
+from strangler_gateway.upstream.connections.connection import UpstreamConnection
 
 _SILENT_END, _ = os.pipe()
 _SILENT = SimpleNamespace(fileno=lambda: _SILENT_END)

@@ -94,7 +94,7 @@ class ResponseHead:
     """A parsed response head. `length`: bytes of the body, -1 for chunked, None where the close delimits it.
 
     `received`: the whole head, where it may be that of the next response on this connection, too; else empty.
-    `passed`: what `heads_back` has made of the lines for a client.
+    `passed`: what `upstream/heads/back.py` has made of the lines for a client.
     """
 
     __slots__ = ("_fields", "length", "lines", "meaning", "passed", "received")

@@ -16,7 +16,7 @@ from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import Movable, Route, RouteTable, Service
 from strangler_gateway.telemetry.stats import RouteStats, Stats
 from strangler_gateway.telemetry.step_counts import StepCounts
-from strangler_gateway.upstream.retry import SAFE
+from strangler_gateway.upstream.resilience.retry import SAFE
 
 Probe = Callable[[Service], Awaitable[ServiceReadiness]]
 BrokerProbe = Callable[[PublishRules], Awaitable[str | None]]

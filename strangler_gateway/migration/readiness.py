@@ -10,7 +10,7 @@ from chassis.service.readiness import UnservedRoute, read, shape
 from strangler_gateway.exchange.errors import UpstreamError
 from strangler_gateway.table.matcher import Matcher
 from strangler_gateway.table.routes import Route, RouteTable, Service, authority_of
-from strangler_gateway.upstream.balancer import instances_of
+from strangler_gateway.upstream.balancing.balancer import instances_of
 from strangler_gateway.upstream.fetch import FetchedResponse
 from strangler_gateway.upstream.health_checks import MAX_ANSWER, ask_health, asking
 

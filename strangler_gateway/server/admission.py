@@ -13,7 +13,7 @@ from typing import Final, Protocol
 from strangler_gateway.exchange.outcome import Handler
 from strangler_gateway.http.request_head import RequestHead
 from strangler_gateway.http.write_batch import WriteBatch
-from strangler_gateway.upstream.call_queue import CallQueue
+from strangler_gateway.upstream.resilience.call_queue import CallQueue
 
 A_TURN: Final = 128
 """Requests that begin in one turn. Fewer, and a peer is woken too often; more, and the cache no longer holds them."""

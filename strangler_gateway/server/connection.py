@@ -23,7 +23,7 @@ from strangler_gateway.server.request_reader import RequestReader
 from strangler_gateway.server.response_writer import ResponseWriter
 from strangler_gateway.server.slow_reader import LOOK_S, SlowReader
 from strangler_gateway.server.waiting_lane import WaitingLane
-from strangler_gateway.upstream.heads_back import interim_lines
+from strangler_gateway.upstream.heads.back import interim_lines
 
 log = logging.getLogger(__name__)
 

@@ -12,8 +12,8 @@ from strangler_gateway.identity.signer import Signer
 from strangler_gateway.shadow.comparison import Seen
 from strangler_gateway.table.routes import Service, Side
 from strangler_gateway.upstream.fetch import fetch
-from strangler_gateway.upstream.heads_out import request_head, target_for
-from strangler_gateway.upstream.reference_mapping import map_reference
+from strangler_gateway.upstream.heads.out import request_head, target_for
+from strangler_gateway.upstream.heads.reference_mapping import map_reference
 from strangler_gateway.upstream.upstreams import Upstreams
 
 MARK = (b"Strangler-Shadow", b"1")

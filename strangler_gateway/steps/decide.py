@@ -12,7 +12,7 @@ from strangler_gateway.shadow.shadow import Shadow
 from strangler_gateway.steps.anonymous import anonymous_key
 from strangler_gateway.table.bucket import BUCKETS, key_hash
 from strangler_gateway.table.routes import MigrationState, Service, Side
-from strangler_gateway.upstream.retry import SAFE
+from strangler_gateway.upstream.resilience.retry import SAFE
 from strangler_gateway.upstream.upstreams import Upstreams
 
 # Python 3.11 looks an enum member up in Python; on every request that is more than deciding costs.

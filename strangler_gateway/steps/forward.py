@@ -17,10 +17,10 @@ from strangler_gateway.steps.pipeline import Step
 from strangler_gateway.table.routes import MigrationState, Side
 from strangler_gateway.telemetry.request_traces import RequestTraces
 from strangler_gateway.telemetry.stats import Stats
-from strangler_gateway.upstream.call import Call, Sink
-from strangler_gateway.upstream.heads_back import response_fields, response_lines
-from strangler_gateway.upstream.heads_out import request_head
-from strangler_gateway.upstream.retry import SAFE
+from strangler_gateway.upstream.connections.call import Call, Sink
+from strangler_gateway.upstream.heads.back import response_fields, response_lines
+from strangler_gateway.upstream.heads.out import request_head
+from strangler_gateway.upstream.resilience.retry import SAFE
 from strangler_gateway.upstream.upstreams import Upstreams
 
 log = logging.getLogger(__name__)

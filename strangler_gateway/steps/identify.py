@@ -10,7 +10,7 @@ from strangler_gateway.identity.authority import Authority
 from strangler_gateway.identity.providers import IdentitySource
 from strangler_gateway.table.routes import MigrationState, Route
 from strangler_gateway.telemetry.log_throttle import LogThrottle
-from strangler_gateway.upstream.retry import SAFE
+from strangler_gateway.upstream.resilience.retry import SAFE
 
 _LEGACY: Final = MigrationState.LEGACY
 

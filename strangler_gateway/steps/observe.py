@@ -16,7 +16,7 @@ from strangler_gateway.telemetry.access_log import AccessLog
 from strangler_gateway.telemetry.log_throttle import SubjectThrottle
 from strangler_gateway.telemetry.request_traces import RequestTraces
 from strangler_gateway.telemetry.stats import Stats
-from strangler_gateway.upstream.heads_out import request_id_of
+from strangler_gateway.upstream.heads.out import request_id_of
 
 _MAX_PEERS = 1024
 _SIDES = {b"legacy": Side.LEGACY, b"extracted": Side.EXTRACTED}

@@ -11,7 +11,7 @@ from strangler_gateway.table.routes import MigrationState, Side
 from strangler_gateway.telemetry.stats import Stats
 from strangler_gateway.turns.local import TurnKey, Turns
 from strangler_gateway.turns.shared import NoTurn, SharedTurns
-from strangler_gateway.upstream.retry import SAFE
+from strangler_gateway.upstream.resilience.retry import SAFE
 
 _LEGACY: Final = MigrationState.LEGACY
 WAIT_S = 10.0

@@ -8,7 +8,7 @@ from typing import Final
 
 from chassis.discovery.port import Instance, InstanceWatch, WatchStatus
 from strangler_gateway.table.routes import Service
-from strangler_gateway.upstream.balancer import instances_of
+from strangler_gateway.upstream.balancing.balancer import instances_of
 
 FIRST_ANSWERS_S: Final = 5.0
 """A start waits this long for the first answer of every source; then it goes on without."""

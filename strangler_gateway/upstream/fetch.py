@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from strangler_gateway.exchange.errors import UpstreamError
 from strangler_gateway.http.fields import Pairs
 from strangler_gateway.http.response_head import ResponseHead
-from strangler_gateway.upstream.balancer import Balancer
-from strangler_gateway.upstream.call import Nobody
+from strangler_gateway.upstream.balancing.balancer import Balancer
+from strangler_gateway.upstream.connections.call import Nobody
 
 
 @dataclass(slots=True)

@@ -9,9 +9,9 @@ from chassis.discovery.port import Instance
 from strangler_gateway.exchange.errors import UpstreamError
 from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.table.routes import Service
-from strangler_gateway.upstream.balancer import Balancer
+from strangler_gateway.upstream.balancing.balancer import Balancer
+from strangler_gateway.upstream.connections.pool import Pool
 from strangler_gateway.upstream.fetch import FetchedResponse, fetch
-from strangler_gateway.upstream.pool import Pool
 
 MAX_TIMEOUT_S: Final = 15.0
 """Of a check, where the service has a longer `timeout_s.connect`."""

@@ -9,7 +9,7 @@ from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.table.routes import Service
 from strangler_gateway.telemetry.bulkheads import BulkheadStatus
 from strangler_gateway.telemetry.instances import InstanceStatus
-from strangler_gateway.upstream.balancer import Balancer, instances_of
+from strangler_gateway.upstream.balancing.balancer import Balancer, instances_of
 from strangler_gateway.upstream.health_checks import HealthChecks
 
 _PLACE = ("host", "port", "unix", "instances")

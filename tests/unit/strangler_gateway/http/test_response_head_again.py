@@ -15,7 +15,7 @@ from strangler_gateway.http.response_head import (
     repeated_response,
 )
 from strangler_gateway.table.routes import Movable, Route, RouteTable, Service
-from strangler_gateway.upstream.heads_back import response_fields, response_lines
+from strangler_gateway.upstream.heads.back import response_fields, response_lines
 
 SERVICE = Service("m", "http", "inside", 3000)
 ROUTE = Route("all", "/{rest...}", None, Movable("all", "route"), SERVICE)

@@ -12,9 +12,9 @@ from chassis.discovery.port import Instance
 from strangler_gateway.exchange.errors import UpstreamError, connect_error
 from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.table.routes import Service
-from strangler_gateway.upstream.call import Call
-from strangler_gateway.upstream.connection import IDLE_S, UpstreamConnection
-from strangler_gateway.upstream.instance_health import InstanceHealth
+from strangler_gateway.upstream.connections.call import Call
+from strangler_gateway.upstream.connections.connection import IDLE_S, UpstreamConnection
+from strangler_gateway.upstream.health.instance_health import InstanceHealth
 
 ANY_AGE_S: Final = inf
 

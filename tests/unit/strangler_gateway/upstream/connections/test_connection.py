@@ -10,9 +10,9 @@ import pytest
 
 from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.table.routes import Service
-from strangler_gateway.upstream.balancer import Balancer
-from strangler_gateway.upstream.call import Nobody
-from strangler_gateway.upstream.connection import UpstreamConnection
+from strangler_gateway.upstream.balancing.balancer import Balancer
+from strangler_gateway.upstream.connections.call import Nobody
+from strangler_gateway.upstream.connections.connection import UpstreamConnection
 
 ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 4\r\n\r\n"
 

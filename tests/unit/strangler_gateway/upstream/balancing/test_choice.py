@@ -6,7 +6,7 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strangler_gateway.upstream.choice import taking_part, two_of, weight
+from strangler_gateway.upstream.balancing.choice import taking_part, two_of, weight
 
 DRAWN = st.floats(0, 1, exclude_max=True)
 

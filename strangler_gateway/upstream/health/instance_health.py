@@ -4,7 +4,7 @@ from math import inf
 from typing import Final
 
 from strangler_gateway.table.balance import EjectRules
-from strangler_gateway.upstream.outliers import Recent, out_for_s
+from strangler_gateway.upstream.health.outliers import Recent, out_for_s
 
 HALF_WINDOW_S: Final = 5.0
 _WELL_S: Final = 30.0

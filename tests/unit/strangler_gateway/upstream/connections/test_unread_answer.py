@@ -14,8 +14,8 @@ from strangler_gateway.http.fields import Pairs
 from strangler_gateway.http.response_head import ResponseHead
 from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.table.routes import Service
-from strangler_gateway.upstream.balancer import Balancer
-from strangler_gateway.upstream.call import Call, Nobody
+from strangler_gateway.upstream.balancing.balancer import Balancer
+from strangler_gateway.upstream.connections.call import Call, Nobody
 
 UPGRADE = b"websocket"
 COUNTED = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 100000\r\n\r\n"

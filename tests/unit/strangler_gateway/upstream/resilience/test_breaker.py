@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strangler_gateway.table.resilience import NO_BREAKER, BreakerRules
-from strangler_gateway.upstream.breaker import BreakerState, CallWindow, CircuitBreaker
+from strangler_gateway.upstream.resilience.breaker import BreakerState, CallWindow, CircuitBreaker
 from tests.support.effort import examples
 
 RULES = BreakerRules(min=10, open_s=5, longest_s=15, probes=2)

@@ -16,8 +16,8 @@ from strangler_gateway.http.fields import Pairs
 from strangler_gateway.http.response_head import ResponseHead
 from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.table.routes import Service, ServiceTimeouts
-from strangler_gateway.upstream.balancer import Balancer
-from strangler_gateway.upstream.call import Call, Nobody
+from strangler_gateway.upstream.balancing.balancer import Balancer
+from strangler_gateway.upstream.connections.call import Call, Nobody
 from tests.support.gateway.exchanges import Clock
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"

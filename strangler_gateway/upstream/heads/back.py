@@ -4,7 +4,7 @@ from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.http.fields import NEVER_NOMINATED, Kind, Pairs
 from strangler_gateway.http.response_head import ResponseHead, without
 from strangler_gateway.table.routes import Service
-from strangler_gateway.upstream.reference_mapping import map_cookie, map_reference
+from strangler_gateway.upstream.heads.reference_mapping import map_cookie, map_reference
 
 _LINE = b"%b: %b\r\n"
 _DROPPED = frozenset((Kind.CONNECTION, Kind.KEEP_ALIVE, Kind.TRANSFER_ENCODING, Kind.UPGRADE, Kind.TE, Kind.TRAILER))

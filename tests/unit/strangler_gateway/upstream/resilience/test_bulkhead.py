@@ -11,9 +11,9 @@ from strangler_gateway.exchange.errors import UpstreamError, connect_error
 from strangler_gateway.table.resilience import NO_BREAKER, BreakerRules, QueueRules
 from strangler_gateway.table.routes import Service
 from strangler_gateway.telemetry.bulkheads import BulkheadStatus
-from strangler_gateway.upstream.breaker import BreakerState
-from strangler_gateway.upstream.bulkhead import ENTERED, FULL, REFUSED, Bulkhead
-from strangler_gateway.upstream.call import Call, Nobody
+from strangler_gateway.upstream.connections.call import Call, Nobody
+from strangler_gateway.upstream.resilience.breaker import BreakerState
+from strangler_gateway.upstream.resilience.bulkhead import ENTERED, FULL, REFUSED, Bulkhead
 from tests.support.effort import examples
 
 SERVICE = Service("shop", "http", "shop", 80, queue=QueueRules(2, 1.0), breaker=NO_BREAKER)

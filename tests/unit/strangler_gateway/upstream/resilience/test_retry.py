@@ -1,6 +1,6 @@
 """Retries stay within their budget, and a request that killed a connection is not sent again."""
 
-from strangler_gateway.upstream.retry import ConnectionKillers, RetryBudget
+from strangler_gateway.upstream.resilience.retry import ConnectionKillers, RetryBudget
 
 
 def test_without_traffic_the_floor_is_what_may_be_spent() -> None:

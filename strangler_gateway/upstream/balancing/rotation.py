@@ -6,10 +6,10 @@ from math import inf
 
 from strangler_gateway.table.balance import BalanceRules
 from strangler_gateway.telemetry.instances import InstanceState
-from strangler_gateway.upstream.choice import taking_part, two_of, weight
-from strangler_gateway.upstream.instance_health import HALF_WINDOW_S
-from strangler_gateway.upstream.outliers import Recent, is_outlier, may_be_ejected
-from strangler_gateway.upstream.pool import Pool
+from strangler_gateway.upstream.balancing.choice import taking_part, two_of, weight
+from strangler_gateway.upstream.connections.pool import Pool
+from strangler_gateway.upstream.health.instance_health import HALF_WINDOW_S
+from strangler_gateway.upstream.health.outliers import Recent, is_outlier, may_be_ejected
 
 log = logging.getLogger(__name__)
 

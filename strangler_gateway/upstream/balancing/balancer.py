@@ -11,11 +11,11 @@ from strangler_gateway.exchange.errors import UpstreamError
 from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.table.routes import Service
 from strangler_gateway.telemetry.instances import InstanceStatus
-from strangler_gateway.upstream.bulkhead import ENTERED, FULL, REFUSED, Bulkhead
-from strangler_gateway.upstream.call import Call, Sink
-from strangler_gateway.upstream.pool import ANY_AGE_S, Pool
-from strangler_gateway.upstream.retry import RETRYABLE, ConnectionKillers, RetryBudget
-from strangler_gateway.upstream.rotation import Rotation
+from strangler_gateway.upstream.balancing.rotation import Rotation
+from strangler_gateway.upstream.connections.call import Call, Sink
+from strangler_gateway.upstream.connections.pool import ANY_AGE_S, Pool
+from strangler_gateway.upstream.resilience.bulkhead import ENTERED, FULL, REFUSED, Bulkhead
+from strangler_gateway.upstream.resilience.retry import RETRYABLE, ConnectionKillers, RetryBudget
 
 _WRITE_FRESH_S: Final = 1.0
 """A request that may not be sent again only takes a pooled connection that was in use this recently."""

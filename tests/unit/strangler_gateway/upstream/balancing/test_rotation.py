@@ -12,9 +12,9 @@ from chassis.discovery.port import Instance
 from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.table.balance import BalanceRules, EjectRules
 from strangler_gateway.table.routes import Service
-from strangler_gateway.upstream.balancer import Balancer
-from strangler_gateway.upstream.call import NOBODY, Call
-from strangler_gateway.upstream.pool import Pool
+from strangler_gateway.upstream.balancing.balancer import Balancer
+from strangler_gateway.upstream.connections.call import NOBODY, Call
+from strangler_gateway.upstream.connections.pool import Pool
 from tests.support.gateway.exchanges import Clock
 
 INSTANCES = [Instance(name, "127.0.0.1", 1) for name in "abcd"]

@@ -12,9 +12,9 @@ from strangler_gateway.http.fields import Malformed, Pairs
 from strangler_gateway.http.proxy_status import ErrorType
 from strangler_gateway.http.response_head import BadResponse, ResponseHead, parse_response, repeated_response
 from strangler_gateway.http.write_batch import Output, WriteBatch
-from strangler_gateway.upstream.call import NOBODY, Call, CallPool
+from strangler_gateway.upstream.connections.call import NOBODY, Call, CallPool
+from strangler_gateway.upstream.connections.unread_answer import UnreadAnswer
 from strangler_gateway.upstream.time_left import WAITED_S
-from strangler_gateway.upstream.unread_answer import UnreadAnswer
 
 IDLE_S: Final = 30.0
 _MAX_INFORMATIONAL: Final = 100

@@ -13,7 +13,7 @@ from strangler_gateway.http.request_head import BadRequest
 from strangler_gateway.server.request_reader import RequestReader
 from strangler_gateway.settings import Settings
 from strangler_gateway.table.routes import Movable, Route, RouteTable, Service, Side
-from strangler_gateway.upstream.heads_out import request_head
+from strangler_gateway.upstream.heads.out import request_head
 
 PLAIN = Service("m", "http", "inside", 3000)
 SERVICES = [PLAIN, replace(PLAIN, host_policy="upstream"), replace(PLAIN, identity_headers="pass")]

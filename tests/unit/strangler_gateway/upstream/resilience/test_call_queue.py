@@ -3,7 +3,7 @@
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strangler_gateway.upstream.call_queue import CallQueue
+from strangler_gateway.upstream.resilience.call_queue import CallQueue
 from tests.support.effort import examples
 
 

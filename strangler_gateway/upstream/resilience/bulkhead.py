@@ -11,9 +11,9 @@ from typing import Final
 from strangler_gateway.exchange.errors import UpstreamError
 from strangler_gateway.table.routes import Service
 from strangler_gateway.telemetry.bulkheads import BreakerWord, BulkheadStatus
-from strangler_gateway.upstream.breaker import BreakerState, CircuitBreaker
-from strangler_gateway.upstream.call import Call
-from strangler_gateway.upstream.call_queue import CallQueue
+from strangler_gateway.upstream.connections.call import Call
+from strangler_gateway.upstream.resilience.breaker import BreakerState, CircuitBreaker
+from strangler_gateway.upstream.resilience.call_queue import CallQueue
 
 log = logging.getLogger(__name__)
 

@@ -14,9 +14,9 @@ from strangler_gateway.exchange.trust import client_behind, trusts
 from strangler_gateway.http.request_head import parse_request
 from strangler_gateway.http.response_head import parse_response
 from strangler_gateway.table.routes import Auth, Movable, Rewrite, Route, RouteTable, Service, Side
-from strangler_gateway.upstream.heads_back import response_fields, response_lines
-from strangler_gateway.upstream.heads_out import request_head, target_for
-from strangler_gateway.upstream.reference_mapping import map_cookie, map_reference
+from strangler_gateway.upstream.heads.back import response_fields, response_lines
+from strangler_gateway.upstream.heads.out import request_head, target_for
+from strangler_gateway.upstream.heads.reference_mapping import map_cookie, map_reference
 
 SERVICE = Service("m", "http", "inside", 3000)
 ROUTE = Route("all", "/{rest...}", None, Movable("all", "route"), SERVICE)
