@@ -6,7 +6,7 @@ from collections.abc import Callable, Coroutine
 
 from starlette.applications import Starlette
 
-from strangler_gateway.migration.file_watch import Reloader
+from strangler_gateway.migration.routes_file.watch import Reloader
 from strangler_gateway.plans.driver import PlanDriver
 from strangler_gateway.server.uvicorn_server import Server, admin_server
 from strangler_gateway.settings import Settings

@@ -15,8 +15,8 @@ from strangler_gateway.cluster.member import ClusterMember
 from strangler_gateway.cluster.members import Members, namesake
 from strangler_gateway.cluster.peers import PeerAway, Peers, Tokens
 from strangler_gateway.cluster.store import StoreAway
-from strangler_gateway.migration.shared_counts import RowOf, SharedCounts
-from strangler_gateway.migration.shared_failures import SharedFailures, TellFailures
+from strangler_gateway.migration.guards.shared_failures import SharedFailures, TellFailures
+from strangler_gateway.migration.rules.shared_counts import RowOf, SharedCounts
 from strangler_gateway.settings import Settings
 from strangler_gateway.telemetry.stats import Stats
 

@@ -29,11 +29,11 @@ from strangler_gateway.handover.successor import LEAVE_S, Successor, Successors
 from strangler_gateway.identity.rules import IdentityRulesInvalid
 from strangler_gateway.identity.signer import SigningKeyInvalid
 from strangler_gateway.joined import Joined, joined, member_name
-from strangler_gateway.migration.file_watch import Reloader
 from strangler_gateway.migration.journal.directory_lock import StateDirInUse
 from strangler_gateway.migration.migration import Migration
-from strangler_gateway.migration.readiness import ServiceReadiness, ask
-from strangler_gateway.migration.saved_file import differences_file
+from strangler_gateway.migration.routes_file.watch import Reloader
+from strangler_gateway.migration.rules.readiness import ServiceReadiness, ask
+from strangler_gateway.migration.saved.saved_file import differences_file
 from strangler_gateway.overview.history import History, history_file
 from strangler_gateway.page.app import OperatorsPage
 from strangler_gateway.plans.clocks import SystemClock

@@ -17,7 +17,7 @@ import psutil
 
 from chassis.service.metrics import rendered
 from strangler_gateway.config.file import load
-from strangler_gateway.migration.shared_counts import _summed
+from strangler_gateway.migration.rules.shared_counts import _summed
 from strangler_gateway.table.matcher import Matcher
 from strangler_gateway.table.routes import RouteTable
 from strangler_gateway.telemetry.metrics_page import request_metrics

@@ -18,7 +18,7 @@ from strangler_gateway.cluster.store import StoreAway
 from strangler_gateway.joined import Joined
 from strangler_gateway.migration.journal.journal_entry import iso
 from strangler_gateway.migration.migration import Migration
-from strangler_gateway.migration.shared_counts import SharedCounts
+from strangler_gateway.migration.rules.shared_counts import SharedCounts
 from strangler_gateway.overview.totals import Totals
 from strangler_gateway.table.position import Position, place
 

@@ -9,7 +9,7 @@ from strangler_gateway.admin.gateways import Gateways, View
 from strangler_gateway.admin.requests import AdminRefusal, unknown_name
 from strangler_gateway.cluster.record_json import parse_name
 from strangler_gateway.migration.migration import Migration
-from strangler_gateway.migration.move_result import MoveResult
+from strangler_gateway.migration.rules.move_result import MoveResult
 from strangler_gateway.migration.states import SeenReport
 from strangler_gateway.table.routes import MigrationState, Movable
 

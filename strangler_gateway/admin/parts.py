@@ -9,7 +9,7 @@ from joserfc.jwk import KeySet
 from strangler_gateway.admin.gateways import GatewayTokens
 from strangler_gateway.joined import Joined
 from strangler_gateway.limits.limiter import LimiterStatus
-from strangler_gateway.migration.shared_counts import SharedCounts
+from strangler_gateway.migration.rules.shared_counts import SharedCounts
 from strangler_gateway.overview.history import History
 from strangler_gateway.overview.totals import Differences
 from strangler_gateway.plans.plans import Plans

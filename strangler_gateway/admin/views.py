@@ -6,18 +6,18 @@ from typing import Any
 from chassis.service.metrics import Metric, gauge
 from strangler_gateway.cluster.record_json import name_shown
 from strangler_gateway.limits.limiter import LimiterStatus
-from strangler_gateway.migration.diff import Diff
 from strangler_gateway.migration.gate import sentences
 from strangler_gateway.migration.gate.evidence import GateEvidence
 from strangler_gateway.migration.gate.shown import shown
 from strangler_gateway.migration.gate.snapshot import named
-from strangler_gateway.migration.guard import Guard
+from strangler_gateway.migration.guards.guard import Guard
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, iso
 from strangler_gateway.migration.migration import Migration
-from strangler_gateway.migration.move_result import MoveResult, Reloaded
-from strangler_gateway.migration.move_rules import Evidence, MoveRefusal
-from strangler_gateway.migration.readiness import ServiceReadiness, concerned
-from strangler_gateway.migration.readiness import place as place_of
+from strangler_gateway.migration.routes_file.diff import Diff
+from strangler_gateway.migration.rules.move_result import MoveResult, Reloaded
+from strangler_gateway.migration.rules.move_rules import Evidence, MoveRefusal
+from strangler_gateway.migration.rules.readiness import ServiceReadiness, concerned
+from strangler_gateway.migration.rules.readiness import place as place_of
 from strangler_gateway.steps.explain import Explanation
 from strangler_gateway.table.aggregate_rules import CallRules
 from strangler_gateway.table.position import percent, place

@@ -20,8 +20,8 @@ from strangler_gateway.export.patch import moved, patch
 from strangler_gateway.export.rules import ExportOptions, ExportRefused
 from strangler_gateway.export.targets import ExportedTable, report_lines
 from strangler_gateway.export.targets import export as exported
-from strangler_gateway.migration import whole_file
 from strangler_gateway.migration.routes_file.edit import NotEdited, read
+from strangler_gateway.migration.saved import whole_file
 from strangler_gateway.table.position import place
 from strangler_gateway.table.routes import RouteTable
 

@@ -15,7 +15,7 @@ from strangler_gateway.importing import envoy, httproute, nginx
 from strangler_gateway.importing.found import FoundConfiguration, ImportRefused
 from strangler_gateway.importing.located import MAX_BYTES
 from strangler_gateway.importing.write import routes_text
-from strangler_gateway.migration import whole_file
+from strangler_gateway.migration.saved import whole_file
 
 
 class ImportSource(StrEnum):

@@ -15,7 +15,7 @@ from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson, MovableN
 from strangler_gateway.cli.output import plain
 from strangler_gateway.cli.rollback_at_all import roll_back_at_all
 from strangler_gateway.cli.watch import Watched, counted, seconds, watch
-from strangler_gateway.migration import whole_file
+from strangler_gateway.migration.saved import whole_file
 from strangler_gateway.retirement.document import MAX_FILE
 from strangler_gateway.retirement.markdown import document_in
 from strangler_gateway.table.routes import MigrationState

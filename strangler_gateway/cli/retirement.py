@@ -11,7 +11,7 @@ from joserfc.jwk import KeySet
 from strangler_gateway.cli.client import DONE, REFUSED, USAGE, AdminClient, fail, who
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson, MovableName
 from strangler_gateway.cli.output import plain
-from strangler_gateway.migration import whole_file
+from strangler_gateway.migration.saved import whole_file
 from strangler_gateway.retirement.document import MAX_FILE, ReportInvalid
 from strangler_gateway.retirement.markdown import document_in, markdown
 from strangler_gateway.retirement.signature import verified

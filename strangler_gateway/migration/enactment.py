@@ -8,9 +8,9 @@ from strangler_gateway.cluster.record import GroupRecord, decide, hold, merge, p
 from strangler_gateway.cluster.record_json import RecordInvalid
 from strangler_gateway.cluster.store import StoreAway, StoredRecord
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent, Standing
-from strangler_gateway.migration.move_policy import MovePolicy
-from strangler_gateway.migration.move_result import MoveResult
 from strangler_gateway.migration.replica import Replica
+from strangler_gateway.migration.rules.move_policy import MovePolicy
+from strangler_gateway.migration.rules.move_result import MoveResult
 from strangler_gateway.migration.served_table import NotServed, ServedTable
 from strangler_gateway.migration.states import Direction, PlanMove
 from strangler_gateway.table.position import LEGACY

@@ -15,22 +15,10 @@ from strangler_gateway.migration.controller.moves import Moves
 from strangler_gateway.migration.controller.queries import Queries
 from strangler_gateway.migration.controller.rollbacks import AskDriver, Rollbacks, nobody_else
 from strangler_gateway.migration.controller.upkeep import Upkeep
-from strangler_gateway.migration.counters import counters_file
 from strangler_gateway.migration.enactment import Enactment
-from strangler_gateway.migration.file_sync import FileSync
 from strangler_gateway.migration.follow import Follower
-from strangler_gateway.migration.guard import Guards
-from strangler_gateway.migration.journal.journal import Journal
-from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent, Standing
-from strangler_gateway.migration.journal.standings import Standings
-from strangler_gateway.migration.move_policy import MovePolicy
-from strangler_gateway.migration.move_result import Reloaded
-from strangler_gateway.migration.preflight import BrokerProbe, Examples, Probe
-from strangler_gateway.migration.readiness import ask
-from strangler_gateway.migration.replica import NobodyElse, OtherGateways, Replica
-from strangler_gateway.migration.routes_file.on_disk import RoutesOnDisk
-from strangler_gateway.migration.saved_file import SavedFile
-from strangler_gateway.migration.sentinel import (
+from strangler_gateway.migration.guards.guard import Guards
+from strangler_gateway.migration.guards.sentinel import (
     CountAgain,
     FailureSource,
     OwnFailures,
@@ -39,8 +27,20 @@ from strangler_gateway.migration.sentinel import (
     watched,
     with_known,
 )
+from strangler_gateway.migration.journal.journal import Journal
+from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent, Standing
+from strangler_gateway.migration.journal.standings import Standings
+from strangler_gateway.migration.replica import NobodyElse, OtherGateways, Replica
+from strangler_gateway.migration.routes_file.on_disk import RoutesOnDisk
+from strangler_gateway.migration.routes_file.sync import FileSync
+from strangler_gateway.migration.rules.move_policy import MovePolicy
+from strangler_gateway.migration.rules.move_result import Reloaded
+from strangler_gateway.migration.rules.preflight import BrokerProbe, Examples, Probe
+from strangler_gateway.migration.rules.readiness import ask
+from strangler_gateway.migration.rules.shared_counts import CountSource, OwnCounts
+from strangler_gateway.migration.saved.counters import counters_file
+from strangler_gateway.migration.saved.saved_file import SavedFile
 from strangler_gateway.migration.served_table import NotServed, ServedGroups, ServedTable
-from strangler_gateway.migration.shared_counts import CountSource, OwnCounts
 from strangler_gateway.table.position import LEGACY
 from strangler_gateway.table.routes import RouteTable
 from strangler_gateway.telemetry.stats import Stats

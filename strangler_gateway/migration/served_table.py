@@ -7,8 +7,8 @@ from dataclasses import replace
 from strangler_gateway.cluster.record import GroupRecord, plan_state, position
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, Standing
 from strangler_gateway.migration.journal.standings import Standings
-from strangler_gateway.migration.move_policy import MovePolicy
 from strangler_gateway.migration.restart import with_closed
+from strangler_gateway.migration.rules.move_policy import MovePolicy
 from strangler_gateway.table.position import LEGACY, placed
 from strangler_gateway.table.routes import Movable, RouteTable
 

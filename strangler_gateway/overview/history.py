@@ -8,7 +8,7 @@ from math import nan
 from pathlib import Path
 from typing import Any, Final
 
-from strangler_gateway.migration.saved_file import SavedFile
+from strangler_gateway.migration.saved.saved_file import SavedFile
 from strangler_gateway.overview.ring import ALL, SAMPLE_BYTES, Ring, RingCopy, Sample
 
 FINE_POINTS, DAY_POINTS, DAYS_POINTS = 300, 288, 360

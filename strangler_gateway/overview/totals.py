@@ -1,6 +1,6 @@
 """What all gateways have counted altogether, for people: the sum of those that answer, and which do not.
 
-Decisions need more than that: migration/shared_counts.py.
+Decisions need more than that: migration/rules/shared_counts.py.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence

@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response
 
 from strangler_gateway.admin import bodies, views
 from strangler_gateway.admin.requests import AdminRefusal
-from strangler_gateway.migration.move_result import MoveResult
+from strangler_gateway.migration.rules.move_result import MoveResult
 from strangler_gateway.page.entry.door import first
 from strangler_gateway.page.entry.visitor import Visitor
 from strangler_gateway.page.parts import PageParts

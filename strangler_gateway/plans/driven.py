@@ -5,9 +5,9 @@ from typing import Any, Protocol
 
 from strangler_gateway.cluster.record import PlanState
 from strangler_gateway.evidence.snapshot import Snapshot
+from strangler_gateway.migration.guards.sentinel import Sentinel
 from strangler_gateway.migration.journal.journal_entry import Standing
-from strangler_gateway.migration.move_result import MoveResult
-from strangler_gateway.migration.sentinel import Sentinel
+from strangler_gateway.migration.rules.move_result import MoveResult
 from strangler_gateway.migration.states import PlanMove
 from strangler_gateway.plans.standings import ServedStandings
 from strangler_gateway.table.position import Position

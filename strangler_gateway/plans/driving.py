@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-from strangler_gateway.migration.saved_file import SavedFile
+from strangler_gateway.migration.saved.saved_file import SavedFile
 from strangler_gateway.plans.clocks import PlanClock
 from strangler_gateway.plans.driven import DrivenMigration
 from strangler_gateway.plans.driver import PlanDriver

@@ -6,7 +6,7 @@ from typing import Literal
 
 from strangler_gateway.cluster.record import PlanState
 from strangler_gateway.cluster.record_json import digest
-from strangler_gateway.migration.move_result import MoveResult
+from strangler_gateway.migration.rules.move_result import MoveResult
 from strangler_gateway.migration.states import PlanMove
 from strangler_gateway.plans.decide import (
     PlanDecision,

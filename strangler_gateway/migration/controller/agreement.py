@@ -11,9 +11,9 @@ from strangler_gateway.cluster.store import StoreAway, StoredRecord
 from strangler_gateway.config.faults import RoutesInvalid
 from strangler_gateway.migration.enactment import Enactment
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent
-from strangler_gateway.migration.move_result import MoveResult
 from strangler_gateway.migration.replica import NotAgreed, Replica
 from strangler_gateway.migration.routes_file.on_disk import RoutesOnDisk
+from strangler_gateway.migration.rules.move_result import MoveResult
 from strangler_gateway.migration.served_table import NotServed, ServedTable
 from strangler_gateway.migration.states import Direction, PlanMove
 from strangler_gateway.table.position import Position, position_of

@@ -18,10 +18,10 @@ from strangler_gateway.cluster.record_json import digest
 from strangler_gateway.migration.controller.agreement import Agreement
 from strangler_gateway.migration.enactment import OVERTAKEN
 from strangler_gateway.migration.journal.journal_entry import JournalEvent
-from strangler_gateway.migration.move_policy import MovePolicy
-from strangler_gateway.migration.move_result import MoveResult
 from strangler_gateway.migration.replica import TRIES
-from strangler_gateway.migration.shared_counts import CountSource
+from strangler_gateway.migration.rules.move_policy import MovePolicy
+from strangler_gateway.migration.rules.move_result import MoveResult
+from strangler_gateway.migration.rules.shared_counts import CountSource
 from strangler_gateway.migration.states import Direction, Move, PlanMove, SeenReport
 from strangler_gateway.table.plan_rules import PlanRules
 from strangler_gateway.table.position import Position, position_of

@@ -9,19 +9,19 @@ from strangler_gateway.cluster.store import StoreAway
 from strangler_gateway.config.faults import RoutesInvalid
 from strangler_gateway.evidence.breach import breach
 from strangler_gateway.evidence.snapshot import Snapshot
-from strangler_gateway.migration.diff import Diff, compare
 from strangler_gateway.migration.gate.pool import Counts, total
 from strangler_gateway.migration.gate.snapshot import snapshot
-from strangler_gateway.migration.guard import CountsSeen
+from strangler_gateway.migration.guards.guard import CountsSeen
+from strangler_gateway.migration.guards.sentinel import Sentinel
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, Standing
-from strangler_gateway.migration.move_policy import MovePolicy
-from strangler_gateway.migration.move_rules import Evidence
-from strangler_gateway.migration.readiness import ServiceReadiness
 from strangler_gateway.migration.replica import Replica
+from strangler_gateway.migration.routes_file.diff import Diff, compare
 from strangler_gateway.migration.routes_file.on_disk import RoutesOnDisk
-from strangler_gateway.migration.sentinel import Sentinel
+from strangler_gateway.migration.rules.move_policy import MovePolicy
+from strangler_gateway.migration.rules.move_rules import Evidence
+from strangler_gateway.migration.rules.readiness import ServiceReadiness
+from strangler_gateway.migration.rules.shared_counts import Counted, CountSource, own_row
 from strangler_gateway.migration.served_table import ServedTable
-from strangler_gateway.migration.shared_counts import Counted, CountSource, own_row
 from strangler_gateway.table.routes import Movable
 
 

@@ -11,9 +11,9 @@ from strangler_gateway.cluster.record_json import RecordInvalid, digest
 from strangler_gateway.cluster.store import StoreAway
 from strangler_gateway.migration.controller.agreement import Agreement
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent, Standing
-from strangler_gateway.migration.move_policy import MovePolicy
-from strangler_gateway.migration.move_result import MoveResult
 from strangler_gateway.migration.replica import NotAgreed
+from strangler_gateway.migration.rules.move_policy import MovePolicy
+from strangler_gateway.migration.rules.move_result import MoveResult
 from strangler_gateway.migration.states import Move
 from strangler_gateway.table.position import LEGACY
 from strangler_gateway.table.routes import RouteTable

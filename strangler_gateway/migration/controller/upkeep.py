@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable, Sequence
 
 from strangler_gateway.migration.follow import Follower
 from strangler_gateway.migration.journal.standings import Standings
-from strangler_gateway.migration.saved_file import SavedFile
+from strangler_gateway.migration.saved.saved_file import SavedFile
 
 log = logging.getLogger(__name__)
 

@@ -12,7 +12,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 
-from strangler_gateway.migration import whole_file
 from strangler_gateway.migration.journal.directory_lock import DirectoryLock
 from strangler_gateway.migration.journal.journal_entry import (
     NOT_SHOWN,
@@ -24,6 +23,7 @@ from strangler_gateway.migration.journal.journal_entry import (
     encode,
     standing_entry,
 )
+from strangler_gateway.migration.saved import whole_file
 
 log = logging.getLogger(__name__)
 

@@ -1,1 +1,4 @@
-"""routes.yaml on the disk: reads its wishes, writes flips into it and keeps its comments."""
+"""routes.yaml on the disk: reads its wishes, watches and compares it, writes flips into it and keeps its comments.
+
+Whether a wish is granted is decided in `rules/`.
+"""

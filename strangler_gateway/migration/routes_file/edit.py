@@ -12,7 +12,7 @@ import yaml
 
 from strangler_gateway.config.yaml import source as yaml_source
 from strangler_gateway.config.yaml.tree import MAX_BYTES
-from strangler_gateway.migration import whole_file
+from strangler_gateway.migration.saved import whole_file
 from strangler_gateway.table.position import Position, percent
 from strangler_gateway.table.routes import MigrationState
 

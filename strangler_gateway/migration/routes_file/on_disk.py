@@ -11,8 +11,8 @@ from pathlib import Path
 
 from strangler_gateway.config.faults import Fault
 from strangler_gateway.config.file import RoutesInvalid, load
-from strangler_gateway.migration import whole_file
 from strangler_gateway.migration.routes_file.edit import Edit, FileReadOnly, NotEdited, edit, read
+from strangler_gateway.migration.saved import whole_file
 from strangler_gateway.table.position import Position, parse_place, place, placed, position_of
 from strangler_gateway.table.routes import RouteTable
 

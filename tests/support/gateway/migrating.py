@@ -11,7 +11,7 @@ from chassis.service.readiness import UnservedRoute
 from strangler_gateway.migration.journal.journal import Journal
 from strangler_gateway.migration.journal.journal_entry import JournalEntry
 from strangler_gateway.migration.migration import Migration
-from strangler_gateway.migration.readiness import ServiceReadiness
+from strangler_gateway.migration.rules.readiness import ServiceReadiness
 from strangler_gateway.migration.states import SeenReport
 from strangler_gateway.table.position import Position
 from strangler_gateway.table.publish_rules import PublishRules

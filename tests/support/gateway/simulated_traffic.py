@@ -11,7 +11,7 @@ from strangler_gateway.exchange.decision import SHARE_IN, STATE_EXTRACTED, Decis
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.head_memory import HeadMemory
 from strangler_gateway.http.request_head import parse_request
-from strangler_gateway.migration.sentinel import OwnFailures, Sentinel, WatchedGroup, watched
+from strangler_gateway.migration.guards.sentinel import OwnFailures, Sentinel, WatchedGroup, watched
 from strangler_gateway.table.plan_rules import PlanRules
 from strangler_gateway.table.routes import MigrationState, Movable, Route, RouteTable, Service
 from strangler_gateway.telemetry.first_failures import FirstFailures

@@ -10,8 +10,8 @@ from chassis.messaging.topology import load
 from extracted.account.purchases.domain.purchase import RequestOutcome
 from strangler_gateway.config.checks.check import check_text
 from strangler_gateway.migration.journal.journal_entry import Standing
-from strangler_gateway.migration.move_rules import refusals
-from strangler_gateway.migration.preflight import evidence
+from strangler_gateway.migration.rules.move_rules import refusals
+from strangler_gateway.migration.rules.preflight import evidence
 from strangler_gateway.migration.states import Move
 from strangler_gateway.table.matcher import Matcher
 from strangler_gateway.table.position import Position, position_of

@@ -14,7 +14,7 @@ from strangler_gateway.migration.journal.directory_lock import StateDirInUse
 from strangler_gateway.migration.journal.journal import Journal
 from strangler_gateway.migration.journal.journal_entry import JournalEvent
 from strangler_gateway.migration.migration import Migration
-from strangler_gateway.migration.move_result import MoveResult
+from strangler_gateway.migration.rules.move_result import MoveResult
 from strangler_gateway.migration.states import SeenReport
 from strangler_gateway.table.position import Position, position_of
 from strangler_gateway.table.routes import MigrationState

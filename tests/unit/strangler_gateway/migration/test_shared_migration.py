@@ -13,10 +13,11 @@ import pytest
 
 from strangler_gateway.cluster.record import held, holds
 from strangler_gateway.cluster.record_json import digest
-from strangler_gateway.migration import follow, whole_file
+from strangler_gateway.migration import follow
 from strangler_gateway.migration.journal.journal_entry import JournalEvent
 from strangler_gateway.migration.migration import Migration
-from strangler_gateway.migration.move_result import MoveResult
+from strangler_gateway.migration.rules.move_result import MoveResult
+from strangler_gateway.migration.saved import whole_file
 from strangler_gateway.migration.served_table import ServedGroups
 from strangler_gateway.table.position import Position, position_of
 from strangler_gateway.table.routes import MigrationState

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from strangler_gateway.cluster.record import Hold
 from strangler_gateway.migration.gate.evidence import RouteSeen, gathered
 from strangler_gateway.migration.gate.pool import Counts
-from strangler_gateway.migration.move_rules import (
+from strangler_gateway.migration.rules.move_rules import (
     Evidence,
     MoveRefusal,
     RouteEvidence,

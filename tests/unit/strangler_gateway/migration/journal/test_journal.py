@@ -19,7 +19,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from strangler_gateway.cluster.record import GroupRecord, Hold, RollbackName, decide, holds, position, release, rollback
-from strangler_gateway.migration import whole_file
 from strangler_gateway.migration.journal.directory_lock import StateDirInUse
 from strangler_gateway.migration.journal.journal import MAX_LINE, Journal
 from strangler_gateway.migration.journal.journal_entry import (
@@ -31,6 +30,7 @@ from strangler_gateway.migration.journal.journal_entry import (
     encode,
     standing_entry,
 )
+from strangler_gateway.migration.saved import whole_file
 from strangler_gateway.table.position import LEGACY, Position
 from strangler_gateway.table.routes import MigrationState
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from strangler_gateway.migration.guard import Guard, Guards, GuardState
+from strangler_gateway.migration.guards.guard import Guard, Guards, GuardState
 from strangler_gateway.migration.journal.journal_entry import JournalEvent
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.table.position import Position

@@ -12,7 +12,7 @@ from typing import Any, Protocol
 from strangler_gateway.cluster.member import ClusterMember
 from strangler_gateway.cluster.peers import PeerAway
 from strangler_gateway.evidence.ticks import Told
-from strangler_gateway.migration.sentinel import Forget
+from strangler_gateway.migration.guards.sentinel import Forget
 
 CALL = "failures"
 TellFailures = Callable[[Forget], dict[str, Told]]

@@ -8,13 +8,13 @@ from strangler_gateway.cluster.record_json import MAX_FILES
 from strangler_gateway.cluster.store import StoreAway, StoredRecord
 from strangler_gateway.migration.enactment import OVERTAKEN, Enactment
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent
-from strangler_gateway.migration.move_policy import MovePolicy
-from strangler_gateway.migration.move_result import MoveResult, Reloaded
 from strangler_gateway.migration.replica import Replica, of_groups
 from strangler_gateway.migration.restart import unconfirmed
 from strangler_gateway.migration.routes_file.on_disk import RoutesOnDisk
+from strangler_gateway.migration.rules.move_policy import MovePolicy
+from strangler_gateway.migration.rules.move_result import MoveResult, Reloaded
+from strangler_gateway.migration.rules.shared_counts import CountSource
 from strangler_gateway.migration.served_table import ServedTable
-from strangler_gateway.migration.shared_counts import CountSource
 from strangler_gateway.migration.states import Direction, Move
 from strangler_gateway.table.position import position_of
 from strangler_gateway.table.routes import RouteTable

@@ -13,9 +13,9 @@ from typing import Any, Protocol
 from strangler_gateway.cluster.counting import KEEP_GONE_S, Counting, apart
 from strangler_gateway.cluster.members import Members
 from strangler_gateway.cluster.peers import PeerAway, Peers
-from strangler_gateway.migration import preflight
 from strangler_gateway.migration.journal.journal_entry import Baseline, Standing
-from strangler_gateway.migration.preflight import Examples
+from strangler_gateway.migration.rules import preflight
+from strangler_gateway.migration.rules.preflight import Examples
 from strangler_gateway.table.routes import RouteTable
 from strangler_gateway.telemetry.runs import MAX_RUNS, CountedRun, run_from_json
 from strangler_gateway.telemetry.stats import Compared, Stats

@@ -10,8 +10,8 @@ from strangler_gateway.cluster.member import ClusterMember
 from strangler_gateway.cluster.peers import PeerAway
 from strangler_gateway.evidence.cards import Advice
 from strangler_gateway.exchange.decision import SHARE_OUT
-from strangler_gateway.migration.sentinel import OwnFailures, Sentinel
-from strangler_gateway.migration.shared_failures import MOST_ASKED, SharedFailures
+from strangler_gateway.migration.guards.sentinel import OwnFailures, Sentinel
+from strangler_gateway.migration.guards.shared_failures import MOST_ASKED, SharedFailures
 from tests.support.gateway.simulated_traffic import UNIT, SimulatedGateway
 
 BOT = 4_000_000_000

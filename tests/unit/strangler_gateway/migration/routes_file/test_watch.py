@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from strangler_gateway.migration.file_watch import Reloader
+from strangler_gateway.migration.routes_file.watch import Reloader
 
 WITHIN_S = 10.0
 POLL_S = 0.02

@@ -4,7 +4,7 @@ import logging
 from pathlib import Path
 from typing import Any
 
-from strangler_gateway.migration.saved_file import SavedFile
+from strangler_gateway.migration.saved.saved_file import SavedFile
 from strangler_gateway.telemetry.stats import Stats
 
 log = logging.getLogger(__name__)

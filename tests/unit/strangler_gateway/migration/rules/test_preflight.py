@@ -4,11 +4,11 @@ import pytest
 
 from chassis.service.readiness import UnservedRoute
 from strangler_gateway.config.file import load
-from strangler_gateway.migration import preflight
 from strangler_gateway.migration.journal.journal_entry import Standing
-from strangler_gateway.migration.move_rules import RouteEvidence
-from strangler_gateway.migration.preflight import evidence
-from strangler_gateway.migration.readiness import ServiceReadiness
+from strangler_gateway.migration.rules import preflight
+from strangler_gateway.migration.rules.move_rules import RouteEvidence
+from strangler_gateway.migration.rules.preflight import evidence
+from strangler_gateway.migration.rules.readiness import ServiceReadiness
 from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import RouteTable, Service
 from strangler_gateway.telemetry.stats import Stats

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from strangler_gateway.cluster.record import RollbackName
-from strangler_gateway.migration.move_rules import MoveRefusal
+from strangler_gateway.migration.rules.move_rules import MoveRefusal
 from strangler_gateway.migration.states import Move, RefusalCode
 from strangler_gateway.table.position import Position
 

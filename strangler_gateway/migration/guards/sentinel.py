@@ -18,7 +18,7 @@ from strangler_gateway.evidence.group_cards import GroupCards, GroupJudgement
 from strangler_gateway.evidence.known_failures import KnownFailures
 from strangler_gateway.evidence.ticks import GroupTicks, Told
 from strangler_gateway.migration.journal.journal_entry import Standing
-from strangler_gateway.migration.saved_file import SavedFile
+from strangler_gateway.migration.saved.saved_file import SavedFile
 from strangler_gateway.table.routes import BreachRules, MigrationState, RouteTable
 from strangler_gateway.telemetry.stats import Stats
 

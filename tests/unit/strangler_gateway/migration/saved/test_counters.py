@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from strangler_gateway.migration.counters import counters_file
-from strangler_gateway.migration.saved_file import MAX_BYTES, SavedFile
+from strangler_gateway.migration.saved.counters import counters_file
+from strangler_gateway.migration.saved.saved_file import MAX_BYTES, SavedFile
 from strangler_gateway.telemetry.runs import CountedRun
 from strangler_gateway.telemetry.stats import Stats
 from strangler_gateway.telemetry.step_counts import StepCounts

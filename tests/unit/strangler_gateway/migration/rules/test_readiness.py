@@ -12,8 +12,8 @@ import pytest
 
 from chassis.discovery.port import Instance
 from chassis.service.readiness import MAX_ROUTES, UnservedRoute
-from strangler_gateway.migration import readiness
-from strangler_gateway.migration.readiness import ask, place
+from strangler_gateway.migration.rules import readiness
+from strangler_gateway.migration.rules.readiness import ask, place
 from strangler_gateway.table.routes import Service, ServiceTimeouts, ServiceTls
 from strangler_gateway.upstream.health_checks import MAX_ANSWER
 from tests.http.certificates import Authority

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from strangler_gateway.migration import whole_file
+from strangler_gateway.migration.saved import whole_file
 
 MAX_BYTES = 16 << 20
 

@@ -6,14 +6,14 @@ from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from strangler_gateway.cluster.record import GroupRecord, consume, decide, hold, plan_state, position
-from strangler_gateway.migration import preflight
 from strangler_gateway.migration.gate.shown import shown
 from strangler_gateway.migration.gate.snapshot import snapshot
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent, Standing
-from strangler_gateway.migration.move_result import MoveResult
-from strangler_gateway.migration.move_rules import Evidence, MoveRefusal, refusals, standing_refusals, warnings
-from strangler_gateway.migration.preflight import BrokerProbe, Examples, Probe
-from strangler_gateway.migration.shared_counts import Counted, CountSource
+from strangler_gateway.migration.rules import preflight
+from strangler_gateway.migration.rules.move_result import MoveResult
+from strangler_gateway.migration.rules.move_rules import Evidence, MoveRefusal, refusals, standing_refusals, warnings
+from strangler_gateway.migration.rules.preflight import BrokerProbe, Examples, Probe
+from strangler_gateway.migration.rules.shared_counts import Counted, CountSource
 from strangler_gateway.migration.states import Direction, Move, PlanMove, undo
 from strangler_gateway.table.position import position_of
 from strangler_gateway.table.routes import MigrationState, RouteTable

@@ -6,8 +6,8 @@ from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from strangler_gateway.migration.gate import evidence as gate
 from strangler_gateway.migration.gate.pool import Counts
 from strangler_gateway.migration.journal.journal_entry import Baseline, Standing
-from strangler_gateway.migration.move_rules import Evidence, MoveRefusal, RouteEvidence, listing
-from strangler_gateway.migration.readiness import ServiceReadiness, concerned, place
+from strangler_gateway.migration.rules.move_rules import Evidence, MoveRefusal, RouteEvidence, listing
+from strangler_gateway.migration.rules.readiness import ServiceReadiness, concerned, place
 from strangler_gateway.migration.states import RefusalCode
 from strangler_gateway.table.accept_rules import names_at
 from strangler_gateway.table.call_target import ends_of_calls
