@@ -18,9 +18,9 @@ import typer
 from typer.testing import CliRunner, Result
 
 from chassis.service.readiness import UnservedRoute
-from strangler_gateway.cli import guarded
 from strangler_gateway.cli.app import COMMANDS, app
 from strangler_gateway.cli.client import AdminClient
+from strangler_gateway.cli.moves import guarded
 from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.shadow.examples import Example
 from strangler_gateway.shadow.json_compare import Difference
@@ -427,8 +427,8 @@ def test_what_a_watcher_tells_when_it_loses_sight_of_the_guard(
         return one
 
     clock = itertools.count()
-    monkeypatch.setattr("strangler_gateway.cli.guarded.time.sleep", lambda _: None)
-    monkeypatch.setattr("strangler_gateway.cli.guarded.time.monotonic", lambda: next(clock))
+    monkeypatch.setattr("strangler_gateway.cli.moves.guarded.time.sleep", lambda _: None)
+    monkeypatch.setattr("strangler_gateway.cli.moves.guarded.time.monotonic", lambda: next(clock))
     monkeypatch.setattr(AdminClient, "try_get", answer)
     with pytest.raises(typer.Exit) as end:
         guarded.follow(AdminClient(NO_GATEWAY), {"unit": "items"}, 5.0, NO_GATEWAY)

@@ -9,8 +9,9 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner, Result
 
-from strangler_gateway.cli import client, rollback_at_all
+from strangler_gateway.cli import client
 from strangler_gateway.cli.app import app
+from strangler_gateway.cli.moves import rollback_at_all
 from tests.support.gateway.administered import OPERATOR, AdminServer
 
 pytestmark = pytest.mark.walk

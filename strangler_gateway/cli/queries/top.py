@@ -11,7 +11,7 @@ import typer
 from strangler_gateway.cli.client import USAGE, AdminClient, Answer
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson
 from strangler_gateway.cli.output import Row, live_screen, plain, show_table
-from strangler_gateway.cli.overview import group_rows, summary, totals
+from strangler_gateway.cli.queries.overview import group_rows, summary, totals
 from strangler_gateway.cli.watch import seconds
 
 COLUMNS = ("group", "state", "hold", "requests/s", "new side", "legacy fails", "new fails", "plan")

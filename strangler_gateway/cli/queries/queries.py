@@ -8,7 +8,7 @@ import typer
 from strangler_gateway.cli.client import DONE, REFUSED, USAGE, AdminClient, Answer
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson, MovableName, movables
 from strangler_gateway.cli.output import example_lines, moment, plain, show_silent, show_table, where
-from strangler_gateway.cli.route_filter import RouteFilter
+from strangler_gateway.cli.queries.route_filter import RouteFilter
 from strangler_gateway.table.routes import MigrationState
 
 _NUMBERS = frozenset({"legacy", "extracted", "errors", "unanswered", "compared", "differ", "requests", "limited"})

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from strangler_gateway.cli.app import app
 from tests.support.one_answer import answering
 
-ROUTES = Path(__file__).parents[4] / "routes.yaml"
+ROUTES = Path(__file__).parents[5] / "routes.yaml"
 RUNNER = CliRunner()
 
 

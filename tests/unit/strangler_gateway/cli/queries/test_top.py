@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from strangler_gateway.cli.app import app
-from strangler_gateway.cli.overview import group_rows, summary, totals
+from strangler_gateway.cli.queries.overview import group_rows, summary, totals
 from tests.support.gateway.administered import OPERATOR, AdminServer
 
 

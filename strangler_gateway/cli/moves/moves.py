@@ -9,11 +9,11 @@ from typing import Annotated, NoReturn
 import typer
 
 from strangler_gateway.cli.client import DONE, REFUSED, USAGE, AdminClient, Answer, fail
-from strangler_gateway.cli.guarded import follow
-from strangler_gateway.cli.move_output import reached_lines, show
+from strangler_gateway.cli.moves.guarded import follow
+from strangler_gateway.cli.moves.move_output import reached_lines, show
+from strangler_gateway.cli.moves.rollback_at_all import roll_back_at_all
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson, MovableName, MovableOrAll, given_admin
 from strangler_gateway.cli.output import plain
-from strangler_gateway.cli.rollback_at_all import roll_back_at_all
 from strangler_gateway.cli.watch import Watched, counted, seconds, watch
 from strangler_gateway.migration.saved import whole_file
 from strangler_gateway.retirement.document import MAX_FILE
