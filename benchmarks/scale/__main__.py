@@ -21,8 +21,8 @@ from strangler_gateway.migration.rules.shared_counts import _summed
 from strangler_gateway.table.matcher import Matcher
 from strangler_gateway.table.routes import RouteTable
 from strangler_gateway.telemetry.metrics_page import request_metrics
+from strangler_gateway.telemetry.migration_steps.counts import SLOTS, StepCounts
 from strangler_gateway.telemetry.stats import Stats
-from strangler_gateway.telemetry.step_counts import SLOTS, StepCounts
 
 Figures = Mapping[str, object]
 TABLES = ((1, 50), (10, 50), (100, 500), (1000, 1000), (1000, 5000))

@@ -8,8 +8,8 @@ from strangler_gateway.admin.views import View, move_result
 from strangler_gateway.migration.journal.journal_entry import iso
 from strangler_gateway.plans.decide import PlanDecision, Reason, position_of
 from strangler_gateway.plans.plans import PlanAnswer, PlanReport, Plans
-from strangler_gateway.table.plan_rules import PlanStep
 from strangler_gateway.table.position import place
+from strangler_gateway.table.rules.plan import PlanStep
 
 
 def plan(one: PlanReport) -> View:

@@ -19,9 +19,9 @@ from strangler_gateway.migration.rules.move_rules import Evidence, MoveRefusal
 from strangler_gateway.migration.rules.readiness import ServiceReadiness, concerned
 from strangler_gateway.migration.rules.readiness import place as place_of
 from strangler_gateway.steps.explain import Explanation
-from strangler_gateway.table.aggregate_rules import CallRules
 from strangler_gateway.table.position import percent, place
 from strangler_gateway.table.routes import MigrationState, Movable, Route, RouteTable
+from strangler_gateway.table.rules.aggregate import CallRules
 from strangler_gateway.telemetry.bulkheads import BulkheadStatus
 from strangler_gateway.telemetry.instances import InstanceStatus
 from strangler_gateway.telemetry.stats import RouteStats, Stats

@@ -14,9 +14,9 @@ from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.replies import Reply, ReplyContent
 from strangler_gateway.http.request_head import BadRequest
 from strangler_gateway.settings import Settings
-from strangler_gateway.table.aggregate_rules import EACH, IDENTITY, AggregateRules, CallRules, Reference
 from strangler_gateway.table.call_target import filled
 from strangler_gateway.table.json_path import value_at
+from strangler_gateway.table.rules.aggregate import EACH, IDENTITY, AggregateRules, CallRules, Reference
 from strangler_gateway.telemetry.stats import Stats
 
 MAX_BODY: Final = 64 * 1024

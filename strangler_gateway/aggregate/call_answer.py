@@ -11,8 +11,8 @@ from strangler_gateway.exchange.own_answers import reason_phrase
 from strangler_gateway.exchange.replies import Reply, ReplyContent
 from strangler_gateway.http.content_coding import TooLarge, Undecodable, decode
 from strangler_gateway.http.fields import Pairs
-from strangler_gateway.table.aggregate_rules import CallRules
 from strangler_gateway.table.json_path import value_at
+from strangler_gateway.table.rules.aggregate import CallRules
 
 FailureReason = Literal[
     "status", "unreachable", "timeout", "too_long", "not_json", "missing", "not_called", "unauthenticated"

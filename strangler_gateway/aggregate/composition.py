@@ -4,8 +4,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-from strangler_gateway.table.aggregate_rules import VALUES, Pieces, Reference
 from strangler_gateway.table.json_path import value_at
+from strangler_gateway.table.rules.aggregate import VALUES, Pieces, Reference
 
 
 @dataclass(slots=True)

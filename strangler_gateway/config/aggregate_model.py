@@ -7,8 +7,8 @@ from pydantic import AfterValidator, Field, JsonValue, WithJsonSchema, model_val
 
 from strangler_gateway.config import field_types as t
 from strangler_gateway.config.strict_model import StrictModel
-from strangler_gateway.table.aggregate_rules import RESERVED, Reference, parse_references
 from strangler_gateway.table.json_path import parse_pointer
+from strangler_gateway.table.rules.aggregate import RESERVED, Reference, parse_references
 from strangler_gateway.table.template import quoted
 
 MAX_REQUESTS = 64

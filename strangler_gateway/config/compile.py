@@ -25,10 +25,10 @@ from strangler_gateway.config.model import (
 from strangler_gateway.config.publish_model import PublishEntry
 from strangler_gateway.config.resilience_model import BalanceEntry
 from strangler_gateway.table import routes as r
-from strangler_gateway.table.accept_rules import AcceptRule
-from strangler_gateway.table.balance import BalanceRules, EjectRules
-from strangler_gateway.table.publish_rules import BodyField, OutcomeRule, PublishRules
-from strangler_gateway.table.resilience import QueueRules, RetryRules
+from strangler_gateway.table.rules.accept import AcceptRule
+from strangler_gateway.table.rules.balance import BalanceRules, EjectRules
+from strangler_gateway.table.rules.publish import BodyField, OutcomeRule, PublishRules
+from strangler_gateway.table.rules.resilience import QueueRules, RetryRules
 from strangler_gateway.table.template import parse
 
 

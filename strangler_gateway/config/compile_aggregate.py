@@ -3,7 +3,8 @@
 import json
 
 from strangler_gateway.config.aggregate_model import AggregateEntry, CallEntry
-from strangler_gateway.table.aggregate_rules import (
+from strangler_gateway.table.json_path import parse_pointer
+from strangler_gateway.table.rules.aggregate import (
     RESERVED,
     AggregateRules,
     CallRules,
@@ -11,7 +12,6 @@ from strangler_gateway.table.aggregate_rules import (
     json_pieces,
     parse_references,
 )
-from strangler_gateway.table.json_path import parse_pointer
 
 
 def compile_aggregate(entry: AggregateEntry) -> AggregateRules:

@@ -3,7 +3,7 @@
 from typing import Literal, TypedDict
 
 from strangler_gateway.config.resilience_model import BreakerEntry
-from strangler_gateway.table.resilience import NO_BREAKER, BreakerRules
+from strangler_gateway.table.rules.resilience import NO_BREAKER, BreakerRules
 
 
 class BreakerFields(TypedDict, total=False):

@@ -3,8 +3,8 @@
 from typing import Literal
 
 from strangler_gateway.config.plan_model import PlanEntry
-from strangler_gateway.table.plan_rules import NotifyRules, PlanRules, parse_step, parse_steps
-from strangler_gateway.table.time_window import parse_window
+from strangler_gateway.table.rules.plan import NotifyRules, PlanRules, parse_step, parse_steps
+from strangler_gateway.table.rules.time_window import parse_window
 
 Data = Literal["shared", "own"]
 

@@ -10,7 +10,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field, WithJson
 from chassis.discovery.target import parse_target
 from strangler_gateway.config import addresses
 from strangler_gateway.table import json_path
-from strangler_gateway.table.rate import parse_rate
+from strangler_gateway.table.rules.rate import parse_rate
 from strangler_gateway.table.template import parse, quoted
 
 _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]{1,64}")

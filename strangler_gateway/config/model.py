@@ -12,8 +12,8 @@ from strangler_gateway.config.plan_model import PlanEntry
 from strangler_gateway.config.publish_model import PublishEntry
 from strangler_gateway.config.resilience_model import BalanceEntry, BreakerChoice, QueueEntry, RetryEntry
 from strangler_gateway.config.strict_model import StrictModel
-from strangler_gateway.table.accept_rules import DifferenceKind
-from strangler_gateway.table.rate import parse_rates
+from strangler_gateway.table.rules.accept import DifferenceKind
+from strangler_gateway.table.rules.rate import parse_rates
 
 
 class Paths(StrictModel):

@@ -6,8 +6,8 @@ from pydantic import AfterValidator, Field, model_validator
 
 from strangler_gateway.config import field_types as t
 from strangler_gateway.config.strict_model import StrictModel
-from strangler_gateway.table.plan_rules import parse_step
-from strangler_gateway.table.time_window import parse_window
+from strangler_gateway.table.rules.plan import parse_step
+from strangler_gateway.table.rules.time_window import parse_window
 
 _MOST_STEPS = 50
 

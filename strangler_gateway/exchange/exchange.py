@@ -9,9 +9,9 @@ from strangler_gateway.exchange.request_trace import RequestTrace
 from strangler_gateway.exchange.taps import Tap
 from strangler_gateway.http.fields import Pairs
 from strangler_gateway.http.request_head import RequestHead
-from strangler_gateway.table.aggregate_rules import AggregateRules
-from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import RouteTable, Service, Side
+from strangler_gateway.table.rules.aggregate import AggregateRules
+from strangler_gateway.table.rules.publish import PublishRules
 
 
 class Exchange:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 from strangler_gateway.export.rules import ExportOptions, extracted_share
 from strangler_gateway.table.position import WHOLE
-from strangler_gateway.table.resilience import RetryRules
 from strangler_gateway.table.routes import MigrationState, Movable, Route, RouteTable, Service
+from strangler_gateway.table.rules.resilience import RetryRules
 
 
 @dataclass(frozen=True, slots=True)

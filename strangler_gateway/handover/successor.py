@@ -16,8 +16,8 @@ from strangler_gateway.shadow.examples import Examples
 from strangler_gateway.table.position import parse_place, placed
 from strangler_gateway.table.routes import RouteTable
 from strangler_gateway.telemetry.drained import drain
+from strangler_gateway.telemetry.migration_steps.counts import adopt_steps
 from strangler_gateway.telemetry.stats import Stats
-from strangler_gateway.telemetry.step_counts import adopt_steps
 from strangler_gateway.workers.channel import Channel, ChannelLost, open_channel
 
 log = logging.getLogger(__name__)

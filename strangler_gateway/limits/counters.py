@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from strangler_gateway.table.rate import Window
+from strangler_gateway.table.rules.rate import Window
 
 
 class Count:

@@ -9,7 +9,7 @@ from strangler_gateway.limits.counters import Count
 from strangler_gateway.limits.quota_policy import QuotaPolicy
 from strangler_gateway.limits.redis import RedisCounters
 from strangler_gateway.redis.link import RedisAnswer
-from strangler_gateway.table.rate import Window
+from strangler_gateway.table.rules.rate import Window
 from strangler_gateway.telemetry.stats import Stats
 
 Counted = Count | Awaitable[Count | None] | None

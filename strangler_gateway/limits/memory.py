@@ -7,7 +7,7 @@ from math import inf
 from typing import Final
 
 from strangler_gateway.limits.counters import Count, fresh, take
-from strangler_gateway.table.rate import Window
+from strangler_gateway.table.rules.rate import Window
 
 MAX_CALLERS: Final = 50_000
 _LOOKED_AT: Final = 16

@@ -3,8 +3,8 @@
 from collections.abc import Sequence
 
 from strangler_gateway.limits.counters import Count
-from strangler_gateway.table.rate import Rate
 from strangler_gateway.table.routes import RateLimit
+from strangler_gateway.table.rules.rate import Rate
 
 
 class QuotaPolicy:

@@ -10,9 +10,9 @@ from typing import Literal
 from strangler_gateway.cluster.record import Hold
 from strangler_gateway.evidence.known_failures import KnownFailures
 from strangler_gateway.migration.gate.sentences import span
-from strangler_gateway.table.plan_rules import PlanRules, PlanStep
 from strangler_gateway.table.position import Position
 from strangler_gateway.table.routes import MigrationState
+from strangler_gateway.table.rules.plan import PlanRules, PlanStep
 
 DAY_S = 86_400.0
 

@@ -28,8 +28,8 @@ from strangler_gateway.plans.going_back import GoingBack
 from strangler_gateway.plans.notices import Notice
 from strangler_gateway.plans.standings import PlanStandings
 from strangler_gateway.plans.telling import Telling
-from strangler_gateway.table.plan_rules import PlanRules, PlanStep
 from strangler_gateway.table.routes import MigrationState
+from strangler_gateway.table.rules.plan import PlanRules, PlanStep
 
 log = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from strangler_gateway.plans.driven import WHO, DrivenMigration
 from strangler_gateway.plans.probes import Probes, is_high
 from strangler_gateway.plans.standings import PlanStandings
 from strangler_gateway.plans.telling import About, Telling
-from strangler_gateway.table.plan_rules import PlanRules
+from strangler_gateway.table.rules.plan import PlanRules
 
 
 class GoingBack:

@@ -18,7 +18,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from strangler_gateway.plans.notices import Notice
-from strangler_gateway.table.plan_rules import PlanRules
+from strangler_gateway.table.rules.plan import PlanRules
 
 log = logging.getLogger(__name__)
 

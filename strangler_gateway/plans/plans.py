@@ -21,7 +21,7 @@ from strangler_gateway.plans.driven import DrivenMigration
 from strangler_gateway.plans.driver import PlanDriver
 from strangler_gateway.plans.evidence import told
 from strangler_gateway.plans.standings import PlanStandings
-from strangler_gateway.table.plan_rules import PlanRules, PlanStep
+from strangler_gateway.table.rules.plan import PlanRules, PlanStep
 
 AnswerCode = Literal["done", "nothing", "waits", "no_plan", "refused", "other_step", "same_operator"]
 _FORCIBLE: tuple[ReasonCode, ...] = ("time", "window", "clock", "cooling", "limit", "evidence", "unknown")

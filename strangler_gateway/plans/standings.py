@@ -9,8 +9,8 @@ from strangler_gateway.migration.journal.journal_entry import Standing
 from strangler_gateway.plans.clocks import ClockWatch, PlanClock
 from strangler_gateway.plans.decide import Moment, PlanStanding
 from strangler_gateway.plans.progress import ProgressBook
-from strangler_gateway.table.plan_rules import PlanRules
 from strangler_gateway.table.routes import RouteTable
+from strangler_gateway.table.rules.plan import PlanRules
 
 
 class ServedStandings(Protocol):

@@ -7,7 +7,7 @@ from typing import Any, Literal
 from strangler_gateway.plans.decide import Reason
 from strangler_gateway.plans.notices import Notice, NoticeEvent
 from strangler_gateway.plans.standings import PlanStandings
-from strangler_gateway.table.plan_rules import PlanRules
+from strangler_gateway.table.rules.plan import PlanRules
 
 log = logging.getLogger(__name__)
 

@@ -6,7 +6,7 @@ from urllib.parse import quote
 
 from strangler_gateway.exchange.replies import Reply, ReplyContent
 from strangler_gateway.publish.waiting import ConsumerOutcome
-from strangler_gateway.table.publish_rules import OutcomeRule, PublishRules
+from strangler_gateway.table.rules.publish import OutcomeRule, PublishRules
 
 RETRY_AFTER_S = 5
 _NAME = re.compile(r"\{([A-Za-z_][A-Za-z0-9_]*)\}")

@@ -7,7 +7,7 @@ from typing import NoReturn
 
 from chassis.messaging.envelope import MAX_BODY
 from strangler_gateway.http.fields import Pairs
-from strangler_gateway.table.publish_rules import BodyField
+from strangler_gateway.table.rules.publish import BodyField
 
 DEFAULT_MAX_BODY = 64 * 1024
 """Bytes, where the route has no `max_body`."""

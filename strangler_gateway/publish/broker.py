@@ -6,7 +6,7 @@ import contextlib
 from chassis.messaging.envelope import Envelope, MessageInvalid
 from chassis.messaging.port import Broker, BrokerUnavailable, Delivery, MessagingError
 from strangler_gateway.publish.waiting import MAX_WAITING, ConsumerOutcome, WaitingRequests
-from strangler_gateway.table.publish_rules import PublishRules
+from strangler_gateway.table.rules.publish import PublishRules
 from strangler_gateway.telemetry.log_throttle import LogThrottle
 
 PROBE_TIMEOUT_S = 2.0

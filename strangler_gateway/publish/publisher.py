@@ -14,7 +14,7 @@ from strangler_gateway.publish.body import Unpublishable, body_limit, check_form
 from strangler_gateway.publish.broker import Publishing
 from strangler_gateway.publish.message import envelope, message_id, traceparent
 from strangler_gateway.publish.waiting import ConsumerOutcome, TooManyWaiting
-from strangler_gateway.table.publish_rules import PublishRules
+from strangler_gateway.table.rules.publish import PublishRules
 from strangler_gateway.telemetry.log_throttle import LogThrottle
 from strangler_gateway.telemetry.publish_stats import SILENT, UNKNOWN, Published
 from strangler_gateway.telemetry.request_traces import RequestTraces

@@ -9,8 +9,8 @@ from typing import Any
 
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.shadow.json_compare import Difference
-from strangler_gateway.table.accept_rules import KINDS
 from strangler_gateway.table.routes import RouteTable
+from strangler_gateway.table.rules.accept import KINDS
 
 MAX_EXAMPLES = 20
 MAX_ROUTES = 1_000

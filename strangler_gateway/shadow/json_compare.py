@@ -6,8 +6,8 @@ from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
-from strangler_gateway.table.accept_rules import DifferenceKind, folded
 from strangler_gateway.table.json_path import Path, Step, Wildcard
+from strangler_gateway.table.rules.accept import DifferenceKind, folded
 
 MAX_DIFFERENCES = 20
 MAX_VALUE = 200

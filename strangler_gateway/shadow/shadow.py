@@ -14,8 +14,8 @@ from strangler_gateway.shadow.examples import Examples
 from strangler_gateway.shadow.json_compare import Difference
 from strangler_gateway.shadow.second_call import Reading, SecondCalls, Truncated
 from strangler_gateway.telemetry.log_throttle import LogThrottle
+from strangler_gateway.telemetry.migration_steps.parity import DIFFERENT, EQUAL, MOVED
 from strangler_gateway.telemetry.stats import Stats
-from strangler_gateway.telemetry.step_parity import DIFFERENT, EQUAL, MOVED
 
 METHODS = frozenset({b"GET", b"HEAD", b"OPTIONS"})
 """The safe ones (RFC 9110 §9.2.1) but TRACE, whose answer is the request itself."""

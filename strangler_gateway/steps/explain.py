@@ -3,12 +3,12 @@
 from dataclasses import dataclass, replace
 
 from strangler_gateway.exchange.decision import choose
-from strangler_gateway.table.aggregate_rules import CallRules
 from strangler_gateway.table.bucket import bucket
 from strangler_gateway.table.call_target import path_of
 from strangler_gateway.table.matcher import Matcher
 from strangler_gateway.table.position import Position, position_of
 from strangler_gateway.table.routes import Route, Service, Side
+from strangler_gateway.table.rules.aggregate import CallRules
 
 
 @dataclass(frozen=True, slots=True)

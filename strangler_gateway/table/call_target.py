@@ -4,10 +4,10 @@ import re
 from collections.abc import Mapping
 from urllib.parse import quote
 
-from strangler_gateway.table.aggregate_rules import CallRules, Reference
 from strangler_gateway.table.json_path import value_at
 from strangler_gateway.table.matcher import Matcher
 from strangler_gateway.table.routes import MigrationState, Route, Service
+from strangler_gateway.table.rules.aggregate import CallRules, Reference
 
 MAX_VALUE = 256
 _DOT_SEGMENT = re.compile(rb"(?i)/(?:\.|%2e){1,2}(?:/|$)")

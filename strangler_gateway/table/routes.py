@@ -10,13 +10,13 @@ from ipaddress import IPv4Network, IPv6Network
 from typing import Any, Literal
 
 from chassis.discovery.port import Instance
-from strangler_gateway.table.accept_rules import AcceptRule
-from strangler_gateway.table.aggregate_rules import AggregateRules
-from strangler_gateway.table.balance import BalanceRules
-from strangler_gateway.table.plan_rules import PlanRules
-from strangler_gateway.table.publish_rules import PublishRules
-from strangler_gateway.table.rate import Rate, Window, parse_rates, windows_of
-from strangler_gateway.table.resilience import NO_BREAKER, BreakerRules, QueueRules, RetryRules
+from strangler_gateway.table.rules.accept import AcceptRule
+from strangler_gateway.table.rules.aggregate import AggregateRules
+from strangler_gateway.table.rules.balance import BalanceRules
+from strangler_gateway.table.rules.plan import PlanRules
+from strangler_gateway.table.rules.publish import PublishRules
+from strangler_gateway.table.rules.rate import Rate, Window, parse_rates, windows_of
+from strangler_gateway.table.rules.resilience import NO_BREAKER, BreakerRules, QueueRules, RetryRules
 
 _ADDED = {"added": True}
 """Of a field that is younger than digests: it counts where it is written, so that an upgrade changes no digest."""

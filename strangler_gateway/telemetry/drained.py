@@ -7,9 +7,9 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from strangler_gateway.telemetry.histogram import add_sparse, sparse
+from strangler_gateway.telemetry.migration_steps.counts import RouteCounts, StepCounts
 from strangler_gateway.telemetry.publish_stats import Durations, Published
 from strangler_gateway.telemetry.stats import COUNTERS, SAME_MOMENT_S, RouteStats, Stats
-from strangler_gateway.telemetry.step_counts import RouteCounts, StepCounts
 from strangler_gateway.telemetry.user_sketch import Users
 
 Delta = Mapping[str, Any]

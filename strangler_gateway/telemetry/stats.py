@@ -9,15 +9,15 @@ from typing import Any, Final
 
 from strangler_gateway.exchange.decision import STATE_EXTRACTED
 from strangler_gateway.exchange.exchange import Exchange
-from strangler_gateway.table.accept_rules import names_at
 from strangler_gateway.table.routes import MigrationState, Route, Side
-from strangler_gateway.telemetry import step_counts
+from strangler_gateway.table.rules.accept import names_at
 from strangler_gateway.telemetry.exercised import DAY_S, Exercised
 from strangler_gateway.telemetry.histogram import SECONDS, ratio
+from strangler_gateway.telemetry.migration_steps import counts as step_counts
+from strangler_gateway.telemetry.migration_steps.counts import StepCounts
+from strangler_gateway.telemetry.migration_steps.parity import DIFFERENT, MOVED
 from strangler_gateway.telemetry.publish_stats import Published
 from strangler_gateway.telemetry.runs import CountedRun, ended, following, run_from_json
-from strangler_gateway.telemetry.step_counts import StepCounts
-from strangler_gateway.telemetry.step_parity import DIFFERENT, MOVED
 from strangler_gateway.telemetry.user_sketch import Hashed, Users
 
 MAX_SHAPES = 500

@@ -5,7 +5,7 @@ import time
 from collections.abc import Callable
 
 from strangler_gateway.limits.memory import MemoryCounters
-from strangler_gateway.table.rate import Window
+from strangler_gateway.table.rules.rate import Window
 from strangler_gateway.turns.local import TurnKey, Turns
 from strangler_gateway.workers.channel import Message
 

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from strangler_gateway.limits.counters import Count
 from strangler_gateway.limits.memory import MemoryCounters
-from strangler_gateway.table.rate import Window
+from strangler_gateway.table.rules.rate import Window
 from strangler_gateway.turns.local import TurnKey
 from strangler_gateway.workers.channel import Channel, Message
 

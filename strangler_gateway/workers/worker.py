@@ -28,8 +28,8 @@ from strangler_gateway.telemetry.access_log import AccessLog
 from strangler_gateway.telemetry.bulkheads import tell_bulkheads
 from strangler_gateway.telemetry.drained import drain as drained
 from strangler_gateway.telemetry.instances import told
+from strangler_gateway.telemetry.migration_steps.counts import adopt_steps
 from strangler_gateway.telemetry.stats import Stats
-from strangler_gateway.telemetry.step_counts import adopt_steps
 from strangler_gateway.workers.asking import ParentCounters, ParentTurns, Questions
 from strangler_gateway.workers.channel import Channel, ChannelLost, Message, open_channel, unpacked
 from strangler_gateway.workers.recording import record

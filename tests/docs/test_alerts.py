@@ -39,8 +39,8 @@ from strangler_gateway.admin.views import discovery_metrics, limit_metrics, migr
 from strangler_gateway.limits.limiter import LimiterStatus
 from strangler_gateway.plans.decide import PlanStanding
 from strangler_gateway.table.position import LEGACY
-from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import Movable, Route, RouteTable, Service
+from strangler_gateway.table.rules.publish import PublishRules
 from strangler_gateway.telemetry.bulkheads import BulkheadStatus, bulkhead_metrics
 from strangler_gateway.telemetry.instances import InstanceStatus, instance_metrics
 from strangler_gateway.telemetry.metrics_page import request_metrics

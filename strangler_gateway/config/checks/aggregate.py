@@ -8,7 +8,10 @@ from strangler_gateway.config.aggregate_model import AggregateEntry, CallEntry
 from strangler_gateway.config.checks.written import Found, WrittenFile, WrittenRoute
 from strangler_gateway.config.compile_aggregate import call_names, list_place
 from strangler_gateway.config.faults import Place
-from strangler_gateway.table.aggregate_rules import (
+from strangler_gateway.table.call_target import match_call
+from strangler_gateway.table.matcher import Matcher
+from strangler_gateway.table.routes import RouteTable
+from strangler_gateway.table.rules.aggregate import (
     EACH,
     IDENTITY,
     MARKS,
@@ -17,9 +20,6 @@ from strangler_gateway.table.aggregate_rules import (
     json_pieces,
     parse_references,
 )
-from strangler_gateway.table.call_target import match_call
-from strangler_gateway.table.matcher import Matcher
-from strangler_gateway.table.routes import RouteTable
 from strangler_gateway.table.template import quoted
 
 _SAFE = ({"GET"}, {"GET", "HEAD"})

@@ -5,7 +5,7 @@ from typing import Any
 
 from strangler_gateway.config.checks.written import Found, WrittenFile
 from strangler_gateway.config.faults import Place
-from strangler_gateway.table.plan_rules import PlanStep, parse_step
+from strangler_gateway.table.rules.plan import PlanStep, parse_step
 from strangler_gateway.table.template import quoted
 
 

@@ -7,7 +7,7 @@ from strangler_gateway.config.faults import Fault, Place
 from strangler_gateway.config.identity_model import identity_entries
 from strangler_gateway.config.model import AcceptEntry, MovableFields, RouteEntry, RoutesFile
 from strangler_gateway.config.yaml.source import LocatedYaml
-from strangler_gateway.table.aggregate_rules import IDENTITY
+from strangler_gateway.table.rules.aggregate import IDENTITY
 
 _Entries = tuple[Place, str, MovableFields, list[RouteEntry]]
 """The place of a group or single route, its name in a sentence, its fields, and its routes."""

@@ -23,8 +23,8 @@ from strangler_gateway.migration.rules.move_policy import MovePolicy
 from strangler_gateway.migration.rules.move_result import MoveResult
 from strangler_gateway.migration.rules.shared_counts import CountSource
 from strangler_gateway.migration.states import Direction, Move, PlanMove, SeenReport
-from strangler_gateway.table.plan_rules import PlanRules
 from strangler_gateway.table.position import Position, position_of
+from strangler_gateway.table.rules.plan import PlanRules
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,8 +19,8 @@ from strangler_gateway.migration.gate.verdict import (
 from strangler_gateway.table.position import Position
 from strangler_gateway.table.routes import GateRules, MigrationState
 from strangler_gateway.telemetry.exercised import Exercised
-from strangler_gateway.telemetry.step_counts import StepCounts
-from strangler_gateway.telemetry.step_parity import StepParity
+from strangler_gateway.telemetry.migration_steps.counts import StepCounts
+from strangler_gateway.telemetry.migration_steps.parity import StepParity
 
 DAY_S = 86_400.0
 LEAST_DIFFERENT = 4

@@ -12,7 +12,7 @@ from strangler_gateway.migration.gate.verdict import ParityVerdict, Verdict
 from strangler_gateway.migration.states import RefusalCode
 from strangler_gateway.table.routes import MigrationState
 from strangler_gateway.telemetry.exercised import DAY_S, missing
-from strangler_gateway.telemetry.step_parity import RouteParity
+from strangler_gateway.telemetry.migration_steps.parity import RouteParity
 
 Said = dict[RefusalCode, str]
 """By code, why the gate refuses a step."""

@@ -8,7 +8,7 @@ from strangler_gateway.evidence.latency import Measured, Question, Ratio, Timing
 from strangler_gateway.table.position import WHOLE, Position
 from strangler_gateway.table.routes import GateRules, MigrationState
 from strangler_gateway.telemetry.histogram import BYTES, RATIOS, SECONDS, SLACK_BYTES, summed
-from strangler_gateway.telemetry.step_timings import RouteTimings, StepTimings
+from strangler_gateway.telemetry.migration_steps.timings import RouteTimings, StepTimings
 
 _SHOWN = (0.5, 0.95)
 _MEASURED = (MigrationState.SHADOW, MigrationState.CANARY, MigrationState.EXTRACTED)

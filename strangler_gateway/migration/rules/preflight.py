@@ -9,13 +9,13 @@ from strangler_gateway.migration.journal.journal_entry import Baseline, Standing
 from strangler_gateway.migration.rules.move_rules import Evidence, MoveRefusal, RouteEvidence, listing
 from strangler_gateway.migration.rules.readiness import ServiceReadiness, concerned, place
 from strangler_gateway.migration.states import RefusalCode
-from strangler_gateway.table.accept_rules import names_at
 from strangler_gateway.table.call_target import ends_of_calls
 from strangler_gateway.table.matcher import Matcher
-from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import Movable, Route, RouteTable, Service
+from strangler_gateway.table.rules.accept import names_at
+from strangler_gateway.table.rules.publish import PublishRules
+from strangler_gateway.telemetry.migration_steps.counts import StepCounts
 from strangler_gateway.telemetry.stats import RouteStats, Stats
-from strangler_gateway.telemetry.step_counts import StepCounts
 from strangler_gateway.upstream.resilience.retry import SAFE
 
 Probe = Callable[[Service], Awaitable[ServiceReadiness]]

@@ -4,7 +4,7 @@ import logging
 from collections.abc import Callable, Collection, Sequence
 from math import inf
 
-from strangler_gateway.table.balance import BalanceRules
+from strangler_gateway.table.rules.balance import BalanceRules
 from strangler_gateway.telemetry.instances import InstanceState
 from strangler_gateway.upstream.balancing.choice import taking_part, two_of, weight
 from strangler_gateway.upstream.connections.pool import Pool

@@ -3,7 +3,7 @@
 from math import inf
 from typing import Final
 
-from strangler_gateway.table.balance import EjectRules
+from strangler_gateway.table.rules.balance import EjectRules
 from strangler_gateway.upstream.health.outliers import Recent, out_for_s
 
 HALF_WINDOW_S: Final = 5.0

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Final
 
-from strangler_gateway.table.balance import EjectRules
+from strangler_gateway.table.rules.balance import EjectRules
 
 MIN_REQUESTS: Final = 20
 """Of an instance within the window, before its rate counts."""

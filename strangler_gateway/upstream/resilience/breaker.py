@@ -9,7 +9,7 @@ from enum import StrEnum
 from math import inf
 from typing import Final
 
-from strangler_gateway.table.resilience import BreakerRules
+from strangler_gateway.table.rules.resilience import BreakerRules
 
 BUCKETS: Final = 10
 """The window moves on in tenths."""

@@ -14,8 +14,8 @@ from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.rules.readiness import ServiceReadiness
 from strangler_gateway.migration.states import SeenReport
 from strangler_gateway.table.position import Position
-from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import MigrationState, RouteTable, Service
+from strangler_gateway.table.rules.publish import PublishRules
 from strangler_gateway.telemetry.stats import Stats
 
 ROUTES = """\

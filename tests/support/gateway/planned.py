@@ -8,8 +8,8 @@ from strangler_gateway.plans.notices import Notice
 from strangler_gateway.plans.plans import Plans
 from strangler_gateway.plans.progress import ProgressBook
 from strangler_gateway.plans.standings import PlanStandings
-from strangler_gateway.table.plan_rules import PlanRules
 from strangler_gateway.table.position import Position
+from strangler_gateway.table.rules.plan import PlanRules
 from tests.support.gateway.migrating import World
 
 TICK_S = 5.0

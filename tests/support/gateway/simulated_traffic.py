@@ -12,9 +12,9 @@ from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.exchange.head_memory import HeadMemory
 from strangler_gateway.http.request_head import parse_request
 from strangler_gateway.migration.guards.sentinel import OwnFailures, Sentinel, WatchedGroup, watched
-from strangler_gateway.table.plan_rules import PlanRules
 from strangler_gateway.table.routes import MigrationState, Movable, Route, RouteTable, Service
-from strangler_gateway.telemetry.first_failures import FirstFailures
+from strangler_gateway.table.rules.plan import PlanRules
+from strangler_gateway.telemetry.migration_steps.first_failures import FirstFailures
 from strangler_gateway.telemetry.stats import Stats
 
 UNIT = "items"

@@ -3,7 +3,7 @@
 from benchmarks.common.migration import KEY_ENV, routes_yaml
 from benchmarks.gateway.resilience import with_resilience, without_resilience
 from strangler_gateway.config.file import load
-from strangler_gateway.table.resilience import NO_BREAKER
+from strangler_gateway.table.rules.resilience import NO_BREAKER
 
 ENVIRON = {KEY_ENV: "k" * 32}
 

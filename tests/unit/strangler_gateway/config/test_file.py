@@ -14,9 +14,6 @@ import pytest
 from chassis.discovery.port import Instance
 from strangler_gateway.config.faults import Fault, RoutesInvalid
 from strangler_gateway.config.file import json_schema, load
-from strangler_gateway.table.balance import BalanceRules, EjectRules
-from strangler_gateway.table.publish_rules import BodyField, OutcomeRule, PublishRules
-from strangler_gateway.table.resilience import NO_BREAKER, BreakerRules, RetryRules
 from strangler_gateway.table.routes import (
     Auth,
     BreachRules,
@@ -34,6 +31,9 @@ from strangler_gateway.table.routes import (
     ServiceTls,
     ShadowRules,
 )
+from strangler_gateway.table.rules.balance import BalanceRules, EjectRules
+from strangler_gateway.table.rules.publish import BodyField, OutcomeRule, PublishRules
+from strangler_gateway.table.rules.resilience import NO_BREAKER, BreakerRules, RetryRules
 
 CONNECTIONS_ALONE = BreakerRules(failures=3, errors=0, open_s=2, longest_s=2)
 BALANCED = BalanceRules(120.0, EjectRules(0, 0.125, 0.5, 1.0))

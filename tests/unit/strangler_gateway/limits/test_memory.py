@@ -1,7 +1,7 @@
 """Counters in memory stay few, and forgetting helps nobody over a limit."""
 
 from strangler_gateway.limits.memory import MemoryCounters
-from strangler_gateway.table.rate import Window
+from strangler_gateway.table.rules.rate import Window
 from tests.support.gateway.exchanges import Clock
 
 TWO = (Window(2, 2, 60_000_000),)

@@ -19,7 +19,7 @@ from strangler_gateway.migration.states import SeenReport
 from strangler_gateway.table.position import Position, position_of
 from strangler_gateway.table.routes import MigrationState
 from strangler_gateway.telemetry.histogram import BYTES
-from strangler_gateway.telemetry.step_parity import DIFFERENT, EQUAL
+from strangler_gateway.telemetry.migration_steps.parity import DIFFERENT, EQUAL
 from tests.support.gateway.migrating import EXTRACTED, LEGACY, RETIRED, ROUTES, SHADOW, World, canary, reported
 
 DAY = 86400.0

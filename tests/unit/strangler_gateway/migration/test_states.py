@@ -21,7 +21,7 @@ from strangler_gateway.migration.rules.move_rules import (
 from strangler_gateway.migration.states import Direction, Move, SeenReport, undo
 from strangler_gateway.table.position import ORDER, Position
 from strangler_gateway.table.routes import GateRules, MigrationState
-from strangler_gateway.telemetry.step_counts import StepCounts
+from strangler_gateway.telemetry.migration_steps.counts import StepCounts
 
 POSITIONS = {
     "legacy": Position(MigrationState.LEGACY),

@@ -17,10 +17,10 @@ from strangler_gateway.plans.decide import (
     next_step,
     position_of,
 )
-from strangler_gateway.table.plan_rules import PlanRules, parse_step, parse_steps
 from strangler_gateway.table.position import LEGACY, Position
 from strangler_gateway.table.routes import MigrationState
-from strangler_gateway.table.time_window import parse_window
+from strangler_gateway.table.rules.plan import PlanRules, parse_step, parse_steps
+from strangler_gateway.table.rules.time_window import parse_window
 
 STEPS = parse_steps(["shadow 1h", "canary 1%", "canary 10% 1h", "canary 50% 6h", "canary 100% 24h", "extracted"])
 RULES = PlanRules(STEPS, auto=True)

@@ -16,7 +16,7 @@ import pytest
 from strangler_gateway.plans import notify
 from strangler_gateway.plans.notices import Notice
 from strangler_gateway.plans.notify import PlanNotifier
-from strangler_gateway.table.plan_rules import NotifyRules, PlanRules, parse_steps
+from strangler_gateway.table.rules.plan import NotifyRules, PlanRules, parse_steps
 from tests.support.gateway.migrating import SHADOW
 
 SECRET = "notify-secret-1"

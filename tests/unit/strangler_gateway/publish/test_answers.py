@@ -6,8 +6,8 @@ from strangler_gateway.exchange.own_answers import render
 from strangler_gateway.exchange.replies import Reply
 from strangler_gateway.publish.answers import accepted, busy, told, unconfirmed, untaken
 from strangler_gateway.publish.waiting import ConsumerOutcome
-from strangler_gateway.table.publish_rules import OutcomeRule, PublishRules
 from strangler_gateway.table.routes import ErrorTemplate
+from strangler_gateway.table.rules.publish import OutcomeRule, PublishRules
 
 RULES = PublishRules("e", "a.b.v1", "r", location="/orders/{message_id}")
 SHAPES = {"default": ErrorTemplate("application/problem+json", '{"detail":"{message}"}')}

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strangler_gateway.publish.body import Unpublishable, body_limit, check_form, key_of, read_body
-from strangler_gateway.table.publish_rules import BodyField
+from strangler_gateway.table.rules.publish import BodyField
 from tests.support.effort import examples
 
 ID = "5f0c64e1-9b1d-4a57-8f3e-2d1c0b9a8e7f"

@@ -13,9 +13,9 @@ from hypothesis import strategies as st
 from chassis.auth.claims import NOBODY
 from strangler_gateway.exchange.decision import choose
 from strangler_gateway.table.bucket import bucket
-from strangler_gateway.table.plan_rules import PlanRules, parse_steps
 from strangler_gateway.table.position import Position, placed
 from strangler_gateway.table.routes import MigrationState, Side
+from strangler_gateway.table.rules.plan import PlanRules, parse_steps
 from tests.support.gateway.exchanges import ALICE, SHOP, decided, gateway_for, route
 
 LEGACY, EXTRACTED = Side.LEGACY, Side.EXTRACTED

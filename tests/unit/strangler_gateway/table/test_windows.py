@@ -2,7 +2,7 @@
 
 import pytest
 
-from strangler_gateway.table.rate import Window, parse_rates, windows_of
+from strangler_gateway.table.rules.rate import Window, parse_rates, windows_of
 
 
 @pytest.mark.parametrize(

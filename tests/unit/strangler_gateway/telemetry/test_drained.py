@@ -4,9 +4,9 @@ import json
 from typing import Any
 
 from strangler_gateway.telemetry.drained import add, drain
+from strangler_gateway.telemetry.migration_steps.counts import StepCounts
 from strangler_gateway.telemetry.publish_stats import Published
 from strangler_gateway.telemetry.stats import COUNTERS, Stats
-from strangler_gateway.telemetry.step_counts import StepCounts
 from strangler_gateway.telemetry.user_sketch import Users
 
 

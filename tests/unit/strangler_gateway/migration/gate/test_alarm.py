@@ -7,7 +7,7 @@ from strangler_gateway.migration.gate.evidence import GateEvidence, RouteSeen, g
 from strangler_gateway.migration.gate.pool import Counts
 from strangler_gateway.table.position import Position
 from strangler_gateway.table.routes import GateRules, MigrationState
-from strangler_gateway.telemetry.step_counts import StepCounts
+from strangler_gateway.telemetry.migration_steps.counts import StepCounts
 
 NOTHING = Counts()
 

@@ -10,9 +10,9 @@ from strangler_gateway.evidence.cards import Advice
 from strangler_gateway.evidence.snapshot import RuleVerdict
 from strangler_gateway.exchange.decision import SHARE_IN, SHARE_OUT, STATE_EXTRACTED
 from strangler_gateway.migration.guards.sentinel import sentinel_file
-from strangler_gateway.table.plan_rules import PlanRules
 from strangler_gateway.table.position import LEGACY
 from strangler_gateway.table.routes import MigrationState
+from strangler_gateway.table.rules.plan import PlanRules
 from tests.support.gateway.migrating import SHADOW, World, canary
 from tests.support.gateway.simulated_traffic import UNIT, SimulatedGateway, Watched
 

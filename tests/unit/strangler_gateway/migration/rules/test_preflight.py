@@ -9,8 +9,8 @@ from strangler_gateway.migration.rules import preflight
 from strangler_gateway.migration.rules.move_rules import RouteEvidence
 from strangler_gateway.migration.rules.preflight import evidence
 from strangler_gateway.migration.rules.readiness import ServiceReadiness
-from strangler_gateway.table.publish_rules import PublishRules
 from strangler_gateway.table.routes import RouteTable, Service
+from strangler_gateway.table.rules.publish import PublishRules
 from strangler_gateway.telemetry.stats import Stats
 from tests.support.gateway.aggregating import AGGREGATE
 from tests.support.gateway.migrating import ROUTES

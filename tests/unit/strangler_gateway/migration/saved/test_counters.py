@@ -9,9 +9,9 @@ import pytest
 
 from strangler_gateway.migration.saved.counters import counters_file
 from strangler_gateway.migration.saved.saved_file import MAX_BYTES, SavedFile
+from strangler_gateway.telemetry.migration_steps.counts import StepCounts
 from strangler_gateway.telemetry.runs import CountedRun
 from strangler_gateway.telemetry.stats import Stats
-from strangler_gateway.telemetry.step_counts import StepCounts
 from tests.support.gateway.migrating import World
 
 

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from chassis.discovery.port import Instance
 from strangler_gateway.http.write_batch import WriteBatch
-from strangler_gateway.table.balance import BalanceRules, EjectRules
 from strangler_gateway.table.routes import Service
+from strangler_gateway.table.rules.balance import BalanceRules, EjectRules
 from strangler_gateway.upstream.balancing.balancer import Balancer
 from strangler_gateway.upstream.connections.call import NOBODY, Call
 from strangler_gateway.upstream.connections.pool import Pool

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strangler_gateway.table.balance import EjectRules
+from strangler_gateway.table.rules.balance import EjectRules
 from strangler_gateway.upstream.health.outliers import MAX_OUT_S, Recent, is_outlier, may_be_ejected, out_for_s
 
 RULES = EjectRules()

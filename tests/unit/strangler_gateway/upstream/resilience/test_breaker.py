@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from strangler_gateway.table.resilience import NO_BREAKER, BreakerRules
+from strangler_gateway.table.rules.resilience import NO_BREAKER, BreakerRules
 from strangler_gateway.upstream.resilience.breaker import BreakerState, CallWindow, CircuitBreaker
 from tests.support.effort import examples
 

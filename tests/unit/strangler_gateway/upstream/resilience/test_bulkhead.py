@@ -8,8 +8,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from strangler_gateway.exchange.errors import UpstreamError, connect_error
-from strangler_gateway.table.resilience import NO_BREAKER, BreakerRules, QueueRules
 from strangler_gateway.table.routes import Service
+from strangler_gateway.table.rules.resilience import NO_BREAKER, BreakerRules, QueueRules
 from strangler_gateway.telemetry.bulkheads import BulkheadStatus
 from strangler_gateway.upstream.connections.call import Call, Nobody
 from strangler_gateway.upstream.resilience.breaker import BreakerState

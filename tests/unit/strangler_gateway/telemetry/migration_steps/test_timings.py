@@ -6,7 +6,7 @@ from bisect import bisect_left
 import pytest
 
 from strangler_gateway.telemetry.histogram import BYTES, WHOLE_BYTES
-from strangler_gateway.telemetry.step_timings import HISTOGRAMS, RouteTimings, StepTimings
+from strangler_gateway.telemetry.migration_steps.timings import HISTOGRAMS, RouteTimings, StepTimings
 
 SKIP_S, WINDOW_S = 300.0, 1800.0
 

@@ -15,10 +15,10 @@ from strangler_gateway.exchange.decision import BREAKER_OPEN, FAILED_OVER, SHARE
 from strangler_gateway.exchange.exchange import Exchange
 from strangler_gateway.table.bucket import key_hash
 from strangler_gateway.table.routes import MigrationState
-from strangler_gateway.telemetry.first_failures import FirstFailures
 from strangler_gateway.telemetry.histogram import WHOLE_BYTES
-from strangler_gateway.telemetry.step_parity import StepParity
-from strangler_gateway.telemetry.step_timings import StepTimings
+from strangler_gateway.telemetry.migration_steps.first_failures import FirstFailures
+from strangler_gateway.telemetry.migration_steps.parity import StepParity
+from strangler_gateway.telemetry.migration_steps.timings import StepTimings
 from strangler_gateway.telemetry.user_sketch import MOST
 
 SLOTS = 16_384

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from strangler_gateway.table.time_window import TimeWindow
+from strangler_gateway.table.rules.time_window import TimeWindow
 
 _STEP = re.compile(r"(?:(shadow|extracted)|canary +([0-9]{1,3}(?:\.[0-9]{1,2})?) ?%)(?: +([0-9]{1,9})(s|m|h|d))?")
 _SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86_400}

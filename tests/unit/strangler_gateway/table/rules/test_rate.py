@@ -2,7 +2,7 @@
 
 import pytest
 
-from strangler_gateway.table.rate import parse_rate
+from strangler_gateway.table.rules.rate import parse_rate
 
 
 @pytest.mark.parametrize(

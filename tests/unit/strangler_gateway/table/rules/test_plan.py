@@ -2,7 +2,7 @@
 
 import pytest
 
-from strangler_gateway.table.plan_rules import PlanStep, parse_step, parse_steps
+from strangler_gateway.table.rules.plan import PlanStep, parse_step, parse_steps
 
 
 @pytest.mark.parametrize(

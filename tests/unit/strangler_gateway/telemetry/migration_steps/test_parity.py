@@ -4,8 +4,8 @@ import json
 
 import pytest
 
-from strangler_gateway.table.accept_rules import AcceptRule, names_at
-from strangler_gateway.telemetry.step_parity import DIFFERENT, EQUAL, MAX_SIGNATURES, MOVED, StepParity
+from strangler_gateway.table.rules.accept import AcceptRule, names_at
+from strangler_gateway.telemetry.migration_steps.parity import DIFFERENT, EQUAL, MAX_SIGNATURES, MOVED, StepParity
 
 PRICE, ETAG = "type $.price", "header header etag"
 

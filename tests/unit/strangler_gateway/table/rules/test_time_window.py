@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from strangler_gateway.table.time_window import TimeWindow, parse_window
+from strangler_gateway.table.rules.time_window import TimeWindow, parse_window
 
 WORK = "Mon-Thu 09:00-16:00 Europe/Paris"
 
