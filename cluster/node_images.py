@@ -9,9 +9,9 @@ from cluster import programs
 from cluster.containerd import PAUSE, Containerd
 from images.build import IMAGES
 from images.engine import Engine, EngineFailed
-from parts import consul, mongo
 from parts import place as places
 from parts.place import Place
+from parts.servers import consul, mongo
 
 STAND_INS = "strangler-stand-ins"
 """PostgreSQL, RabbitMQ, Redis, Consul and a server with MongoDB's protocol, in one image."""

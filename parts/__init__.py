@@ -1,1 +1,4 @@
-"""The real servers for the connected tests, started without Docker on loopback: one module per server."""
+"""The real servers for the connected tests, started without Docker on loopback: one module per server in `servers/`.
+
+Here: `python -m parts`, and what its modules need: places, ports, processes, packages. No test, no business word.
+"""

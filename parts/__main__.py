@@ -12,8 +12,9 @@ from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Protocol
 
-from parts import consul, docker, faketime, keycloak, languages, leftovers, mongo, place, postgres, rabbit, redis
+from parts import docker, faketime, languages, leftovers, place
 from parts.process import is_open
+from parts.servers import consul, keycloak, mongo, postgres, rabbit, redis
 
 
 class PartModule(Protocol):

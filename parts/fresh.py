@@ -18,8 +18,8 @@ from psycopg import sql
 from pymongo import MongoClient
 from pymongo.errors import PyMongoError
 
-from parts import keycloak, mongo, postgres, rabbit, redis
 from parts.place import PartFailed, from_environment
+from parts.servers import keycloak, mongo, postgres, rabbit, redis
 
 POSTGRES_URL = os.environ.get("CONNECTED_POSTGRES_URL") or postgres.URL
 MONGO_URL = os.environ.get("CONNECTED_MONGO_URL") or mongo.URL

@@ -19,7 +19,7 @@ from chassis.database.own_tables import OwnTables
 from extracted.mailer.domain import CheckedRequest, MailState, Policy, Templated
 from extracted.mailer.storage.mails import StoredMails
 from extracted.mailer.storage.tables import define
-from parts import postgres, rabbit
+from parts.servers import postgres, rabbit
 from tests.support.connected import fresh_postgres, fresh_rabbit
 from tests.support.smtp_sink import Taken, recorded
 from tests.unit.extracted.mailer.running import ROOT, RunningMailer, run, settings, started, stop

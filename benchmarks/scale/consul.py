@@ -14,7 +14,7 @@ import psutil
 from chassis.consul.client import Consul
 from chassis.consul.settings import ConsulSettings
 from chassis.discovery.open import Discovery
-from parts.consul import ConsulServer, own
+from parts.servers.consul import ConsulServer, own
 from strangler_gateway.cluster.consul_store import ConsulStore
 from strangler_gateway.cluster.member import ClusterMember
 from strangler_gateway.cluster.record import GroupRecord

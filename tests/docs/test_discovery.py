@@ -14,8 +14,8 @@ import pytest
 from chassis.consul.client import Consul
 from chassis.consul.settings import ConsulSettings
 from chassis.consul.values import ConsulFailed, ConsulRefused
-from parts import consul as part
 from parts.ports import free_port
+from parts.servers import consul as part
 from tests.docs.commands import ROOT, boxes
 from tests.http.certificates import Authority
 from tests.http.gateway_process import GatewayProcess

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from parts import keycloak
+from parts.servers import keycloak
 from tests.docs.commands import ROOT, boxes
 from tests.support.connected import fresh_realm
 

@@ -18,8 +18,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from parts.consul import own
 from parts.fresh import fresh_name
+from parts.servers.consul import own
 from strangler_gateway.cluster.record import RollbackName, held, position
 from strangler_gateway.cluster.record_json import parse, parse_name
 from strangler_gateway.table.position import LEGACY, Position, parse_place

@@ -17,7 +17,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from parts import rabbit
+from parts.servers import rabbit
 from tests.support.system.books import Books
 from tests.support.system.crowd import Crowd, Wish
 from tests.support.system.invariants import Known, breaches, terminal_changed

@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import httpx
 import pytest
 
-from parts.consul import own
 from parts.fresh import fresh_name
+from parts.servers.consul import own
 from tests.support.gateway.many import Many, OneOfMany
 from tests.support.system.waiting import until
 

@@ -10,8 +10,8 @@ from typing import Any
 
 import pytest
 
-from parts.consul import ConsulServer, own
 from parts.fresh import fresh_name
+from parts.servers.consul import ConsulServer, own
 from tests.faults.gateways_at_random import run as at_random
 from tests.support.gateway.many import Many, OneOfMany
 from tests.support.system.waiting import until

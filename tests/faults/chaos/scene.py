@@ -13,9 +13,9 @@ import httpx
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
-from parts import consul, redis
 from parts.fresh import fresh_name
 from parts.ports import free_port
+from parts.servers import consul, redis
 from tests.faults.chaos.audit import Hold, Seen
 from tests.faults.chaos.traffic import Traffic
 from tests.support.gateway.many import Many, OneOfMany

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from parts import rabbit
+from parts.servers import rabbit
 from tests.support.system.meddling import ready
 from tests.support.system.scene import Scene, on_parts
 from tests.support.system.waiting import until

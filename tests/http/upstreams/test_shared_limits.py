@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from parts import redis as part
+from parts.servers import redis as part
 from tests.http.conftest import Start
 from tests.http.gateway_process import GatewayProcess
 from tests.http.message import get

@@ -13,7 +13,7 @@ import pytest
 from joserfc import jwt
 from joserfc.jwk import OctKey
 
-from parts import redis as part
+from parts.servers import redis as part
 from strangler_gateway.steps.serialize import WAIT_S
 from strangler_gateway.turns.shared import FRESH_S
 from tests.http.conftest import Start

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from parts import redis as part
 from parts.ports import free_port
+from parts.servers import redis as part
 from strangler_gateway.limits.limiter import Limiter
 from strangler_gateway.limits.redis import RedisCounters
 from strangler_gateway.redis.address import parse_redis_url

@@ -20,9 +20,9 @@ from urllib.parse import urlsplit
 import httpx
 from joserfc.jwk import ECKey
 
-from parts.consul import ConsulServer
 from parts.fresh import REDIS_URL
 from parts.ports import free_port
+from parts.servers.consul import ConsulServer
 from strangler_gateway.cli.watch import Watched, counted
 from tests.http.gateway_process import GatewayProcess
 from tests.support.system.tcp_proxy import TcpProxy

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from time import sleep
 
-from parts import rabbit
+from parts.servers import rabbit
 from tests.support.system.meddling import TOPOLOGY
 from tests.support.system.processes import Process
 from tests.support.system.scene import Scene

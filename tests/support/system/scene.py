@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from sqlalchemy import Connection, create_engine, text
 
-from parts import rabbit
+from parts.servers import rabbit
 from tests.support.connected import RABBIT_MANAGEMENT_URL, fresh_rabbit
 from tests.support.stores import on_real_parts, on_sqlite
 from tests.support.system.books import Books, Reader

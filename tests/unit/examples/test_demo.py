@@ -16,7 +16,7 @@ import psutil
 import pytest
 
 from examples.demo.system import STRANGLER
-from parts import consul
+from parts.servers import consul
 
 ROOT = Path(__file__).parents[3]
 WITHIN_S = 60.0

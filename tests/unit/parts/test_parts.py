@@ -12,11 +12,12 @@ import psutil
 import pytest
 import yaml
 
-from parts import docker, fresh, leftovers, redis
+from parts import docker, fresh, leftovers
 from parts.__main__ import PARTS, clear
 from parts.place import OsUser, PartFailed, Place, from_environment
 from parts.ports import free_port
 from parts.process import Daemon, is_open
+from parts.servers import redis
 
 OWN = OsUser(os.geteuid(), os.getegid())
 DEADLINE_S = 20

@@ -12,8 +12,8 @@ import pytest
 from chassis.consul.client import Consul
 from chassis.consul.settings import ConsulSettings
 from chassis.consul.values import Check, ConsulAway, ConsulRefused, Operation, ServiceInstance
-from parts import consul as part
 from parts.ports import free_port
+from parts.servers import consul as part
 
 pytestmark = pytest.mark.connected
 DEADLINE_S = 10

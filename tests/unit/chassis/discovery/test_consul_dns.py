@@ -9,7 +9,7 @@ from chassis.consul.client import Consul
 from chassis.consul.settings import ConsulSettings
 from chassis.consul.values import Check, ServiceInstance
 from chassis.discovery.open import Discovery
-from parts import consul as part
+from parts.servers import consul as part
 
 pytestmark = pytest.mark.connected
 SERVER = f"127.0.0.1:{part.DNS_PORT}"

@@ -13,7 +13,7 @@ from uuid import uuid4
 import httpx
 import pytest
 
-from parts import consul as part
+from parts.servers import consul as part
 
 pytestmark = pytest.mark.connected
 DEADLINE_S = 15

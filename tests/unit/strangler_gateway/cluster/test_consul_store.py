@@ -10,8 +10,8 @@ import pytest
 
 from chassis.consul.client import Consul
 from chassis.consul.settings import ConsulSettings
-from parts.consul import ConsulServer, own
 from parts.fresh import fresh_name
+from parts.servers.consul import ConsulServer, own
 from strangler_gateway.cluster.consul_store import ConsulStore
 from strangler_gateway.cluster.member import ClusterMember
 from strangler_gateway.cluster.record import GroupRecord, Hold, mint, rollback

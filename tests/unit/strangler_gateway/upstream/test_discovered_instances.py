@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from parts import consul as part
+from parts.servers import consul as part
 from tests.http.gateway_process import GatewayProcess
 from tests.unit.strangler_gateway.server.test_serve import Upstream
 

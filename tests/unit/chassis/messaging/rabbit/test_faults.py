@@ -14,8 +14,8 @@ from chassis.messaging.rabbit import publisher as rabbit_publisher
 from chassis.messaging.rabbit import subscription as rabbit_subscription
 from chassis.messaging.rabbit.broker import RabbitBroker
 from chassis.messaging.rabbit.subscription import RabbitSubscription
-from parts import rabbit
 from parts.ports import free_port
+from parts.servers import rabbit
 from tests.support.connected import RABBIT_MANAGEMENT_URL, fresh_rabbit
 from tests.support.messaging import JUST_THINGS, THINGS, Collector, thing, until
 from tests.support.system.tcp_proxy import TcpProxy

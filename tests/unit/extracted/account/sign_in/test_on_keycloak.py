@@ -171,7 +171,7 @@ def test_whom_others_have_locked_gets_in_with_the_right_password(signing: Signin
 
 
 def test_one_user_logs_in_from_many_devices_at_once(signing: Signing) -> None:
-    """Keycloak would refuse all but one of them: parts/keycloak.py starts it with CONCURRENT."""
+    """Keycloak would refuse all but one of them: parts/servers/keycloak.py starts it with CONCURRENT."""
     _, identity, _ = signing.entered("user")
     with ThreadPoolExecutor(8) as devices:
         answers = [*devices.map(lambda _device: signing.log_in(identity), range(16))]

@@ -5,8 +5,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from parts import rabbit
 from parts.process import is_open
+from parts.servers import rabbit
 
 pytestmark = pytest.mark.connected
 

@@ -10,7 +10,7 @@ from parts import packages
 from parts.place import PartFailed, Place
 from parts.ports import free_ports
 from parts.process import Daemon, run
-from parts.server import Server, SharedServer, running
+from parts.servers.server import Server, SharedServer, running
 
 NAME = "rabbit"
 PORT = int(os.environ.get("RABBIT_PORT") or 16672)

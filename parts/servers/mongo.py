@@ -5,7 +5,7 @@ from pathlib import Path
 
 from parts.go_program import GoProgram, go
 from parts.place import Place
-from parts.server import Server, SharedServer
+from parts.servers.server import Server, SharedServer
 
 NAME = "mongo"
 PORT = int(os.environ.get("MONGO_PORT") or 17017)

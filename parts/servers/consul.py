@@ -18,7 +18,7 @@ from parts import place as places
 from parts.go_program import GoProgram, go
 from parts.place import PartFailed, Place
 from parts.ports import free_ports
-from parts.server import Server, SharedServer, running
+from parts.servers.server import Server, SharedServer, running
 
 NAME = "consul"
 PORT = int(os.environ.get("CONSUL_PORT") or 18500)

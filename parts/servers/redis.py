@@ -8,7 +8,7 @@ from pathlib import Path
 from parts import packages
 from parts.place import PartFailed, Place
 from parts.ports import free_port
-from parts.server import Server, SharedServer, running
+from parts.servers.server import Server, SharedServer, running
 
 NAME = "redis"
 PORT = int(os.environ.get("REDIS_PORT") or 16379)

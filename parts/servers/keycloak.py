@@ -17,7 +17,7 @@ from parts import packages
 from parts.place import OsUser, PartFailed, Place
 from parts.ports import free_ports
 from parts.process import run
-from parts.server import Server, SharedServer, running
+from parts.servers.server import Server, SharedServer, running
 
 NAME = "keycloak"
 PORT = int(os.environ.get("KEYCLOAK_PORT") or 18480)
