@@ -27,9 +27,9 @@ RABBIT_URL = os.environ.get("CONNECTED_RABBIT_URL") or rabbit.URL
 RABBIT_MANAGEMENT_URL = os.environ.get("CONNECTED_RABBIT_MANAGEMENT_URL") or rabbit.MANAGEMENT_URL
 REDIS_URL = os.environ.get("CONNECTED_REDIS_URL") or redis.URL
 KEYCLOAK_URL = os.environ.get("CONNECTED_KEYCLOAK_URL") or keycloak.URL
-TIMEOUT_S = 5
-VHOST_TIMEOUT_S = 30  # RabbitMQ opens two stores for each
-REALM_TIMEOUT_S = 30  # Keycloak makes keys for each
+TIMEOUT_S = 30
+VHOST_TIMEOUT_S = 60  # RabbitMQ opens two stores for each
+REALM_TIMEOUT_S = 60  # Keycloak makes keys for each
 NAME = re.compile(r"run_[0-9a-f]{16}")
 
 

@@ -136,7 +136,7 @@ class AtRandom:
         """S2: all agree with the store, and every rollback that nobody has released holds."""
         for one in self.many.gateways:
             self.heal(one)
-        until(self._agrees, "all serve what the store says", 30, 0.1)
+        until(self._agrees, "all serve what the store says", 60, 0.1)
         record = parse(self.many.stored())
         missing = [
             one for each in self.answered.values() for one in each if record.rolled_back.get(one.run, 0) < one.number

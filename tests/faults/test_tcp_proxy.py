@@ -9,7 +9,7 @@ import pytest
 
 from tests.support.system.tcp_proxy import TcpProxy
 
-DEADLINE_S = 10
+DEADLINE_S = 60
 
 
 @pytest.fixture

@@ -48,7 +48,7 @@ ALL_KNOWN = next(index for index, step in enumerate(STEPS) if step.name == "toke
 SEEN = ("From", "To", "Subject")
 ENDS = ("compared", "failed", "skipped")
 """How a comparison ends."""
-COMPARED_WITHIN_S = 20.0
+COMPARED_WITHIN_S = 60.0
 POLL_S = 0.05
 
 

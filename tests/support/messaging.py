@@ -12,7 +12,7 @@ from chassis.messaging.port import Broker, Delivery
 from chassis.messaging.topology import Queue, Topology
 
 NOW = datetime(2026, 11, 24, 12, 30, 15, 123456, tzinfo=UTC)
-DEADLINE_S = 30.0
+DEADLINE_S = 60.0
 TYPE, OTHER = "thing.done.v1", "other.done.v1"
 THINGS = Queue("things", "a", "events", (TYPE,), max_length=1000, delivery_limit=2)
 OTHERS = Queue("others", "b", "events", (OTHER,), max_length=100)

@@ -94,7 +94,7 @@ async def _exchange(
     return not answer.missing
 
 
-async def until(condition: Callable[[], bool], within_s: float = 30.0) -> None:
+async def until(condition: Callable[[], bool], within_s: float = 60.0) -> None:
     """Waits until the condition holds; fails when it does not in time."""
     async with asyncio.timeout(within_s):
         while not condition():

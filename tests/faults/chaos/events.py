@@ -14,7 +14,7 @@ from tests.support.gateway.many import OneOfMany
 from tests.support.system.processes import Process
 from tests.support.system.waiting import until
 
-FOLLOWS_WITHIN_S = 10.0
+FOLLOWS_WITHIN_S = 60.0
 QUIET_S = 0.8
 """So long nothing may have suffered before the traffic counts as having followed."""
 SUFFERS_S = 0.6
@@ -242,7 +242,7 @@ class Events:
         return self.chance.choice(self.scene.gateways)
 
     def _until_passing(self, number: int) -> None:
-        until(lambda: passing(self.scene) == number, f"Consul knows {number} healthy instances", 20)
+        until(lambda: passing(self.scene) == number, f"Consul knows {number} healthy instances", FOLLOWS_WITHIN_S)
 
     def _left(self, one: Process, began: float, kind: str) -> float:
         """Until no request reaches it and none suffers: from the event to the last one that did."""

@@ -46,7 +46,7 @@ routes:
   - {id: write, group: items, match: {methods: [POST], path: "/items/{id}"}, legacy: monolith, extracted: shop}
   - {id: rest, match: {path: "/{rest...}"}, legacy: monolith}
 """
-SETTLED_WITHIN_S = 20.0
+SETTLED_WITHIN_S = 60.0
 
 
 def token(user: str) -> str:
@@ -165,7 +165,7 @@ class Scene:
         """A new process takes over from the one that runs."""
         before = one.running
         one.start()
-        assert before.ends(20) == 0, f"{one.name}: the process before did not end in order"
+        assert before.ends(60) == 0, f"{one.name}: the process before did not end in order"
 
     def repair(self) -> None:
         """Whatever an event left behind."""
@@ -197,7 +197,7 @@ class Scene:
 
 def tell(instance: Process, mode: str) -> None:
     """How it behaves from now on."""
-    httpx.put(f"http://127.0.0.1:{instance.port}/chaos/{mode}", timeout=10, trust_env=False).raise_for_status()
+    httpx.put(f"http://127.0.0.1:{instance.port}/chaos/{mode}", timeout=60, trust_env=False).raise_for_status()
 
 
 def _upstream(folder: Path, name: str) -> Process:

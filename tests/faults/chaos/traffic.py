@@ -13,8 +13,8 @@ from tests.faults.chaos.audit import Sent
 CLIENTS = 6
 WRITES = 0.25
 PAUSE_S = 0.03
-ANSWER_TIMEOUT_S = 40.0
-PATIENCE_S = 10.0
+ANSWER_TIMEOUT_S = 60.0
+PATIENCE_S = 60.0
 USERS = 30
 
 

@@ -23,7 +23,7 @@ def test_f27_from_one_to_eight_to_none_to_three_under_load_no_mail_comes_twice(s
     del scene.mailers[1:]
     scene.mailer.start()
     scene.more(2)
-    found = scene.at_rest(within_s=90)
+    found = scene.at_rest(within_s=240)
     assert found.states == {"sent": 450}
     assert set(found.counts.values()) == {1}
     assert {row.ambiguities for row in found.rows} == {0}

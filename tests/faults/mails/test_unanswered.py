@@ -46,7 +46,7 @@ def test_f30_killed_between_claim_and_commit(scene: MailScene) -> None:
         keys += scene.request(kind)
         assert scene.mailer.wait() == -9
         scene.mailer.start()
-    rows = [scene.reaches(key, state, within_s=60) for key, (_, _, state, _) in zip(keys, KILLED, strict=True)]
+    rows = [scene.reaches(key, state, within_s=120) for key, (_, _, state, _) in zip(keys, KILLED, strict=True)]
     found = scene.at_rest()
     assert [row.ambiguities for row in rows] == [1, 1, 1]
     assert [found.counts[row.id] for row in rows] == [count for *_, count in KILLED]

@@ -37,12 +37,12 @@ def two(start: Start, server: part.RedisServer, tmp_path: Path) -> list[GatewayP
     routes, url = tmp_path / "routes.yaml", tmp_path / "url"
     routes.write_text(ROUTES)
     url.write_text(server.url + "\n")
-    more = {"STRANGLER_REDIS_URL_FILE": str(url), "STRANGLER_REDIS_TIMEOUT_S": "2"}
+    more = {"STRANGLER_REDIS_URL_FILE": str(url), "STRANGLER_REDIS_TIMEOUT_S": "5"}
     return [start(routes=routes, **more) for _ in range(2)]
 
 
 def shown(gateway: GatewayProcess, page: str) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{gateway.admin_port}/{page}", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{gateway.admin_port}/{page}", timeout=60) as answer:
         return str(answer.read().decode())
 
 

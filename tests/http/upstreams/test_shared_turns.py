@@ -69,7 +69,7 @@ class Upstream:
 
 
 def shown(gateway: GatewayProcess, page: str) -> str:
-    with urllib.request.urlopen(f"http://127.0.0.1:{gateway.admin_port}/{page}", timeout=10) as answer:
+    with urllib.request.urlopen(f"http://127.0.0.1:{gateway.admin_port}/{page}", timeout=60) as answer:
         return str(answer.read().decode())
 
 
@@ -111,6 +111,7 @@ def test_a_write_in_flight_keeps_its_turn_while_redis_is_killed_and_comes_back(
     assert eventually(lambda: traffic.began["alice"] == 1, FRESH_S + DEADLINE_S)
     server.kill()
     assert eventually(lambda: other.ask(write("alice")).status == 503)
+    assert eventually(lambda: json.loads(shown(two[0], "routes"))["serialize"]["problem"])
     began = time.monotonic()
     assert two[0].connect().ask(write("alice")).status == 503
     assert time.monotonic() - began < WAIT_S / 2, "nobody waits for Redis behind a write that has its turn"

@@ -21,8 +21,8 @@ from tests.support.connected import REDIS_URL
 from tests.support.system.tcp_proxy import TcpProxy
 
 pytestmark = pytest.mark.connected
-TIMEOUT_S = 0.25
-BACK_S = 4 * RETRY_S
+TIMEOUT_S = 20.0
+"""Of a call: longer than a busy machine makes Redis wait, where no test is about it."""
 
 
 @pytest.fixture
@@ -36,13 +36,16 @@ Start = Callable[..., Awaitable[tuple[Limiter, RedisCounters]]]
 
 @pytest.fixture
 async def start() -> AsyncIterator[Start]:
-    """Connects a limiter; all are closed in the end."""
+    """Connects a limiter; all are closed in the end. `problem`: why it cannot."""
     started: list[Limiter] = []
 
-    async def make(url: str, timeout_s: float = TIMEOUT_S, stats: Stats | None = None) -> tuple[Limiter, RedisCounters]:
+    async def make(
+        url: str, timeout_s: float = TIMEOUT_S, stats: Stats | None = None, problem: str = ""
+    ) -> tuple[Limiter, RedisCounters]:
         one, counters = limiter(url, timeout_s, stats or Stats())
         started.append(one)
         await one.start()
+        await until(lambda: problem in (counters.problem or "") and bool(problem) == bool(counters.problem))
         return one, counters
 
     yield make
@@ -50,7 +53,7 @@ async def start() -> AsyncIterator[Start]:
         await one.aclose()
 
 
-async def until(holds: Callable[[], bool], within_s: float = BACK_S) -> None:
+async def until(holds: Callable[[], bool], within_s: float = 60) -> None:
     end = time.monotonic() + within_s
     while not holds():
         assert time.monotonic() < end, "it did not become true in time"
@@ -61,19 +64,19 @@ async def test_two_gateways_share_a_limit_and_leave_nothing_behind_when_its_wind
     start: Start, server: part.RedisServer
 ) -> None:
     (one, _), (two, _) = await start(server.url), await start(server.url)
-    limit = policy("3/second")
-    answers = [await taken(gateway, limit, b"mallory@example") for gateway in (one, two, one, two)]
-    assert answers == ["pass", "pass", "pass", "over"]
+    limit = policy("1/second", burst=3)
+    begun, passed = time.monotonic(), 0
+    while await taken((one, two)[passed % 2], limit, b"mallory@example") == "pass":
+        passed += 1
+    assert 3 <= passed <= 4 + time.monotonic() - begun
     keys = str(await redis(server.url, b"EVAL", b"return table.concat(redis.call('KEYS', '*'), ' ')", b"0"))
     assert keys.count("strangler:limit:run_") == 1
     assert "mallory" not in keys
-    end = time.monotonic() + 5
-    while await taken(two, limit, b"mallory@example") == "over":
-        assert time.monotonic() < end
-        await asyncio.sleep(0.05)
-    while await redis(server.url, b"DBSIZE") != b"0":
-        assert time.monotonic() < end
-        await asyncio.sleep(0.05)
+    async with asyncio.timeout(60):
+        while await taken(two, limit, b"mallory@example") == "over":
+            await asyncio.sleep(0.05)
+        while await redis(server.url, b"DBSIZE") != b"0":
+            await asyncio.sleep(0.05)
 
 
 async def test_while_redis_is_away_an_open_route_counts_here_a_closed_one_refuses_and_both_come_back(
@@ -102,8 +105,7 @@ async def test_while_redis_is_away_an_open_route_counts_here_a_closed_one_refuse
 async def test_a_gateway_starts_without_redis_and_finds_it_later(start: Start, tmp_path: Path) -> None:
     with part.own(tmp_path) as server:
         server.stop()
-        gateway, counters = await start(server.url)
-        assert "Connect call failed" in str(counters.problem)
+        gateway, counters = await start(server.url, problem="Connect call failed")
         assert await taken(gateway, policy("2/minute")) == "pass"
         server.start()
         await until(lambda: counters.problem is None)
@@ -114,11 +116,13 @@ async def test_a_redis_that_hangs_costs_its_time_out_a_few_times_and_then_nothin
         gateway, counters = await start(proxy.through(REDIS_URL), 0.05)
         limit = policy("1000/minute")
         proxy.down.held = True
+        lasted = []
         for _ in range(4):
             begun = time.monotonic()
             together = await asyncio.gather(*(taken(gateway, limit) for _ in range(20)))
             assert together == ["pass"] * 20
-            assert time.monotonic() - begun < 1.0
+            lasted.append(time.monotonic() - begun)
+        assert min(lasted) < 1.0, "they wait together: one after the other would take 1 s"
         await until(lambda: counters.problem is not None)
         assert counters.problem == "it does not answer in time"
         assert gateway.take("route", limit, b"a") is not None
@@ -132,9 +136,9 @@ async def test_a_late_answer_is_not_taken_for_the_next_one_and_ends_no_connectio
     stats = Stats()
     alone = stats.route("route")
     with TcpProxy(part.PORT) as proxy:
-        gateway, counters = await start(proxy.through(REDIS_URL), 0.1, stats)
+        gateway, counters = await start(proxy.through(REDIS_URL), 0.4, stats)
         first, second = policy("1/hour"), policy("5/hour")
-        for once_more in [first, *(policy("1/hour") for _ in range(5))]:
+        for once_more in [first, *(policy("1/hour") for _ in range(3))]:
             proxy.down.held = True
             assert await taken(gateway, once_more) == "pass", "counted here"
             proxy.down.held = False
@@ -213,11 +217,10 @@ async def test_password_user_and_database_are_used_and_never_told(
         place, quoted = f"127.0.0.1:{server.port}", "s3cret%2F%40word"
         for user in ("", "default"):
             gateway, counters = await start(f"redis://{user}:{quoted}@{place}/3")
-            assert (counters.problem, await taken(gateway, policy("1/minute"))) == (None, "pass")
-        _, wrong = await start(f"redis://:wr0ng-{quoted}@{place}/0")
-        _, without = await start(f"redis://{place}/0")
-    assert wrong.problem == "it refuses user or password (WRONGPASS)"
-    assert "NOAUTH" in str(without.problem)
+            assert await taken(gateway, policy("1/minute")) == "pass"
+            assert counters.problem is None
+        _, wrong = await start(f"redis://:wr0ng-{quoted}@{place}/0", problem="it refuses user or password (WRONGPASS)")
+        await start(f"redis://{place}/0", problem="NOAUTH")
     told = caplog.text + repr(wrong) + repr(wrong.address) + str(wrong.address)
     assert not [secret for secret in ("s3cret", "wr0ng") if secret in told]
 
@@ -230,13 +233,12 @@ async def test_redis_is_reached_over_tls_and_through_a_unix_socket(
     tls = ["--tls-port", str(port), "--tls-cert-file", str(pair.cert), "--tls-key-file", str(pair.key)]
     tls += ["--tls-ca-cert-file", str(authority.file), "--tls-auth-clients", "no"]
     with part.own(tmp_path, *tls, "--unixsocket", str(path)):
-        _, untrusted = await start(f"rediss://localhost:{port}/0", 1.0)
-        assert "CERTIFICATE_VERIFY_FAILED" in str(untrusted.problem)
+        await start(f"rediss://localhost:{port}/0", problem="CERTIFICATE_VERIFY_FAILED")
         monkeypatch.setenv("SSL_CERT_FILE", str(authority.file))
         limit = policy("1/minute")
         for url, wanted in ((f"rediss://localhost:{port}/0", "pass"), (f"unix://{path}?db=0", "over")):
-            gateway, counters = await start(url, 1.0)
-            assert (counters.problem, await taken(gateway, limit)) == (None, wanted)
+            gateway, _ = await start(url)
+            assert await taken(gateway, limit) == wanted
 
 
 async def test_a_server_that_speaks_another_language_is_refused_at_once(start: Start) -> None:
@@ -247,8 +249,8 @@ async def test_a_server_that_speaks_another_language_is_refused_at_once(start: S
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0)
     async with server:
-        gateway, counters = await start(f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}")
-        assert counters.problem == "its answer cannot be read"
+        url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        gateway, _ = await start(url, problem="its answer cannot be read")
         assert await taken(gateway, policy("1/minute")) == "pass"
         await gateway.aclose()
 

@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from chassis.messaging.envelope import Envelope
 from chassis.outbox.relay import OutboxRelay
 
-DEADLINE_S = 10
+DEADLINE_S = 60
 
 
 class Taking:

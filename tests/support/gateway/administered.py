@@ -86,7 +86,7 @@ class AdminServer:
 
     def __enter__(self) -> "AdminServer":
         self._thread.start()
-        end = time.monotonic() + 10
+        end = time.monotonic() + 60
         while self._server is None or not self._server.started:
             assert self._thread.is_alive()
             assert time.monotonic() < end

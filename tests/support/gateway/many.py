@@ -54,7 +54,7 @@ routes:
     shadow: {pure: true}
   - {id: rest, match: {path: "/{rest...}"}, legacy: monolith}
 """
-CALLS = httpx.Client(trust_env=False, timeout=30)
+CALLS = httpx.Client(trust_env=False, timeout=60)
 """Of all tests: one is slow to make."""
 
 
@@ -172,7 +172,7 @@ class OneOfMany:
 
     def page(self, path: str) -> str:
         """A page of the operators', as somebody who has logged in sees it."""
-        with httpx.Client(base_url=self.admin, trust_env=False, timeout=30, follow_redirects=True) as http:
+        with httpx.Client(base_url=self.admin, trust_env=False, timeout=60, follow_redirects=True) as http:
             http.post("/ui/login", data={"credential": OPERATOR}, headers={"Origin": self.admin})
             return http.get(path).text
 
@@ -312,7 +312,7 @@ class Many:
             one.admin_line.refuses = True
             one.admin_line.cut()
 
-    def agree(self, on: str, within_s: float = 15) -> None:
+    def agree(self, on: str, within_s: float = 60) -> None:
         """All of them serve this, and all know each other."""
 
         seen: list[tuple[str, str, dict[str, Any]]] = []

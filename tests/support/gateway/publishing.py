@@ -146,7 +146,7 @@ class Warehouse:
 
     async def took(self, count: int) -> list[Envelope]:
         """Waits for so many deliveries."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while len(self.taken) < count:
                 self.news.clear()
                 await self.news.wait()

@@ -33,7 +33,7 @@ from tests.support.system.waiting import POLL_S, until
 INTERNAL, OPERATOR = "services-alone-have-this", "operators-alone-have-this"
 QUEUE, REQUESTED = "mailer.requests", "mail.requested.v1"
 PENDING = ("queued", "sending", "deferred")
-AT_REST_WITHIN_S = 60
+AT_REST_WITHIN_S = 180
 ONCE, AGAIN = "team_joined", "verify_account"
 """Kinds: at most once, at least once."""
 VARIABLES = {
@@ -177,7 +177,7 @@ class MailScene:
         """Of the first Mailer."""
         own = {"Authorization": f"Bearer {token}", **headers}
         url = f"http://127.0.0.1:{self.mailer.port}{path}"
-        return httpx.request(method, url, json=body, headers=own, timeout=20)
+        return httpx.request(method, url, json=body, headers=own, timeout=60)
 
     def books(self) -> Books:
         """Now, past all proxies."""
@@ -194,7 +194,7 @@ class MailScene:
         """None: not there yet."""
         return next((row for row in self.rows() if row.key == key), None)
 
-    def reaches(self, key: str, *states: str, within_s: float = 30) -> Row:
+    def reaches(self, key: str, *states: str, within_s: float = 90) -> Row:
         """Waits until the mail of that key is in one of these states."""
         return self._waited(key, lambda row: row.state in states, " or ".join(states), within_s)
 

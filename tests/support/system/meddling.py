@@ -19,8 +19,8 @@ from tests.support.system.processes import ROOT
 from tests.support.system.waiting import until
 
 TOPOLOGY = load(ROOT / "extracted" / "topology.yaml")
-TIMEOUT_S = 10
-LOOKS_WITHIN_S = 20
+TIMEOUT_S = 60
+LOOKS_WITHIN_S = 60
 """Twice the time between two checks of a RabbitMQ consumer."""
 
 

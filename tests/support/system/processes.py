@@ -14,8 +14,8 @@ from time import monotonic, sleep
 import psutil
 
 ROOT = Path(__file__).resolve().parents[3]
-START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 40
+START_TIMEOUT_S = 120
+STOP_TIMEOUT_S = 120
 POLL_S = 0.02
 _LISTENING = re.compile(r"listening on http://127\.0\.0\.1:(\d+)(?: \(admin (http://[^)]+)\))?")
 
@@ -111,7 +111,7 @@ class Process:
         assert self.running is not None
         self.running.send_signal(signal.SIGCONT)
 
-    def wait(self, timeout_s: float = 30) -> int:
+    def wait(self, timeout_s: float = 90) -> int:
         """Waits for an end caused by a failpoint; returns the exit code (-9: killed)."""
         assert self.running is not None
         code = self.running.wait(timeout_s)

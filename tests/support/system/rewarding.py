@@ -17,7 +17,7 @@ PROCESSES = ("monolith", "runner", "shop", "account", "learning", "gateway")
 DOUBLE = "print(2 * int(input()))"
 WRONG = "print('nothing')"
 REWARD = 30
-PAID_WITHIN_S = 40
+PAID_WITHIN_S = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +73,7 @@ class RewardScene:
         except OSError:
             return None
 
-    def solved(self, student: Buyer, exercise: Exercise, tries: int = 40) -> None:
+    def solved(self, student: Buyer, exercise: Exercise, tries: int = 120) -> None:
         """Submits the right code until that is answered with a success."""
 
         def succeeds() -> bool:

@@ -28,7 +28,7 @@ from tests.support.system.tcp_proxy import TcpProxy
 from tests.support.system.waiting import POLL_S, until
 
 SERVICES = ("shop", "account", "gateway")
-AT_REST_WITHIN_S = 40
+AT_REST_WITHIN_S = 120
 PATIENT, IMPATIENT = 25, 3
 """Seconds until a purchase is cancelled: longer than a process start on a busy machine, or short."""
 
@@ -154,7 +154,7 @@ class Scene:
         purchase = self.purchase(buyer, item_id)
         return str(purchase["state"]) if purchase else None
 
-    def reaches(self, buyer: Buyer, item_id: str, *states: str, within_s: float = 30) -> str | None:
+    def reaches(self, buyer: Buyer, item_id: str, *states: str, within_s: float = 90) -> str | None:
         """Waits for one of these states."""
         what = f"a purchase in {' or '.join(states)}"
         until(lambda: self.state(buyer, item_id) in states, what, within_s)
@@ -210,7 +210,7 @@ class Scene:
         is_open = any(row["state"] in ("DEBITED", "CANCELLING") for row in found.purchases.values())
         return not is_open and not found.unpublished and named <= found.requests.keys() | found.purchases.keys()
 
-    def emptied(self, within_s: float = 30) -> None:
+    def emptied(self, within_s: float = 90) -> None:
         """Waits until all queues are empty, late copies included."""
         until(lambda: self.meddler.lying() == 0, "all queues empty", within_s, 0.2)
 

@@ -244,7 +244,7 @@ class UnderFire:
             earned = {id for id, row in found.rewards.items() if row["state"] == "earned"}
             return None if is_open or found.unpublished or earned - found.paid.keys() else found
 
-        found = until(settled, "all purchases terminal, all rewards paid", within_s=60)
+        found = until(settled, "all purchases terminal, all rewards paid", within_s=180)
         assert found is not None
         return found
 

@@ -8,7 +8,7 @@ T = TypeVar("T")
 POLL_S = 0.05
 
 
-def until(holds: Callable[[], T], what: str, within_s: float = 30, poll_s: float = POLL_S) -> T:
+def until(holds: Callable[[], T], what: str, within_s: float = 60, poll_s: float = POLL_S) -> T:
     """Returns the condition's value when it is true; fails with `what` when time is up."""
     deadline = monotonic() + within_s
     while not (found := holds()):

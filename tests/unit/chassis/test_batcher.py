@@ -39,7 +39,7 @@ class Asked:
 
     async def call(self) -> list[int]:
         """The next that begins."""
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             return await self._begun.get()
 
     async def all(self, *numbers: int) -> list[int | BaseException]:

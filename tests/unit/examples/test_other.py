@@ -146,7 +146,7 @@ class Operator:
 
     async def shelf_is_compared(self) -> dict[str, int]:
         """Waits until both readers' pages are compared; returns the counters of shadow."""
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (shadow := await self._shadow())["compared"] + shadow["different"] < 2:
                 await asyncio.sleep(0.1)
         return shadow

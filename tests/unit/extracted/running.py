@@ -22,7 +22,7 @@ from chassis.auth.claims import NOBODY, Identity
 from strangler_gateway.identity.signer import Signer
 
 START_TIMEOUT_S = 60
-STOP_TIMEOUT_S = 15
+STOP_TIMEOUT_S = 60
 ROOT = Path(__file__).resolve().parents[3]
 Headers = Mapping[str, str]
 

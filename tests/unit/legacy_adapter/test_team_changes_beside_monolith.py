@@ -17,7 +17,7 @@ from tests.support.monolith_file import MonolithData
 from tests.support.stores import on_real_schema
 from tests.unit.legacy_adapter.team_world import TeamWorld
 
-DEADLINE_S = 20
+DEADLINE_S = 60
 STAMPED = "created_at, updated_at) VALUES ({}, now(), now())"
 
 pytestmark = pytest.mark.connected

@@ -20,7 +20,7 @@ from parts.process import Daemon, is_open
 from parts.servers import redis
 
 OWN = OsUser(os.geteuid(), os.getegid())
-DEADLINE_S = 20
+DEADLINE_S = 60
 LISTENER = """
 import signal, socket, sys
 server = socket.create_server(("127.0.0.1", int(sys.argv[1])))

@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
@@ -16,7 +15,7 @@ from parts.ports import free_port
 from parts.servers import consul as part
 
 pytestmark = pytest.mark.connected
-DEADLINE_S = 10
+DEADLINE_S = 60
 
 
 @contextlib.contextmanager
@@ -63,13 +62,11 @@ async def test_a_tree_is_read_whole_and_a_wait_ends_with_the_change(client: Cons
         await client.put(f"{key}/{name}", name.encode())
     found = await client.tree(f"{key}/")
     assert [one.key for one in found.value] == [f"{key}/a%2F ?ä", f"{key}/b"]
-    waiting = asyncio.create_task(client.tree(f"{key}/", index=found.index, wait_s=30))
+    waiting = asyncio.create_task(client.tree(f"{key}/", index=found.index, wait_s=600))
     await asyncio.sleep(0.1)
     assert not waiting.done()
-    begun = time.monotonic()
     await client.delete(f"{key}/b")
     changed = await asyncio.wait_for(waiting, DEADLINE_S)
-    assert time.monotonic() - begun < 2
     assert [one.value for one in changed.value] == ["a%2F ?ä".encode()]
     assert await client.delete_tree(key)
     assert (await client.tree(key)).value == ()
@@ -133,7 +130,7 @@ async def test_a_call_that_is_cancelled_frees_its_thread_at_once(key: str) -> No
     with opened(part.URL, threads=1) as client:
         await client.put(key, b"")
         found = await client.get(key)
-        waiting = asyncio.create_task(client.get(key, index=found.index, wait_s=60))
+        waiting = asyncio.create_task(client.get(key, index=found.index, wait_s=600))
         await asyncio.sleep(0.1)
         waiting.cancel()
         assert (await asyncio.wait_for(client.get(key), DEADLINE_S)).value is not None

@@ -81,7 +81,7 @@ async def test_a_write_that_is_cancelled_leaves_nothing(way: Way, database: Data
             await asyncio.Event().wait()
 
     task = asyncio.create_task(working())
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         await added.wait()
     task.cancel()
     await asyncio.gather(task, return_exceptions=True)

@@ -22,7 +22,7 @@ async def test_the_agent_answers_with_healthy_instances(target: str) -> None:
     consul = Consul(ConsulSettings(part.URL))
     discovery = Discovery()
     try:
-        async with listening, asyncio.timeout(20):
+        async with listening, asyncio.timeout(60):
             await consul.register(ServiceInstance(name, name, "127.0.0.1", port), Check(interval_s=0.1))
             watch = discovery.watch(f"{target.format(name=name, port=port)}?server={SERVER}")
             async for instances in watch:

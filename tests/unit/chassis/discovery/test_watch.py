@@ -29,7 +29,7 @@ class Script:
 
 async def given(watch: Watch, count: int) -> list[tuple[Instance, ...]]:
     found = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for instances in watch:
             found.append(instances)
             if len(found) == count:
@@ -52,7 +52,7 @@ async def test_an_outage_is_marked_from_its_first_moment_and_ends_with_an_answer
     watch = Watch("shop", Script(script), wall=lambda: next(times))
     assert not watch.status.answered
     statuses = []
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         async for _ in watch:
             statuses.append(watch.status)
             if len(statuses) == 2:

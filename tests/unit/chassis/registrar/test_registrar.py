@@ -16,7 +16,7 @@ import pytest
 from parts.servers import consul as part
 
 pytestmark = pytest.mark.connected
-DEADLINE_S = 15
+DEADLINE_S = 60
 EVERY = ("--interval", "0.2", "--check-interval", "0.2")
 
 
@@ -42,7 +42,9 @@ class Agent:
 
     def once(self, *words: str) -> dict[str, list[str]]:
         command = self.command(*words, "--once", "--json")
-        done = subprocess.run(command, env=self.environ, capture_output=True, text=True, timeout=30, check=False)
+        done = subprocess.run(
+            command, env=self.environ, capture_output=True, text=True, timeout=DEADLINE_S, check=False
+        )
         found: dict[str, list[str]] = json.loads(done.stdout)
         assert done.returncode == (1 if found["problems"] else 0), done.stderr
         return found

@@ -30,7 +30,7 @@ class Thing:
 
 
 async def status(reader: asyncio.StreamReader) -> bytes:
-    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 10)
+    head = await asyncio.wait_for(reader.readuntil(b"\r\n\r\n"), 60)
     return head.split(b" ", 2)[1]
 
 
@@ -44,7 +44,7 @@ async def test_what_waits_for_a_client_that_has_left_is_not_begun_and_the_others
     place = server.servers[0].sockets[0].getsockname()[:2]
     leaving = (await asyncio.open_connection(*place))[1]
     leaving.write(REQUEST % (b"waits", b""))
-    await asyncio.wait_for(thing.came.wait(), 10)
+    await asyncio.wait_for(thing.came.wait(), 60)
     leaving.close()
     await leaving.wait_closed()
     reader, writer = await asyncio.open_connection(*place)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from http.client import HTTPConnection
 from typing import Any
 
-TIMEOUT_S = 20
+TIMEOUT_S = 60
 SECRET = "correct horse 9"
 JSON = {"Content-Type": "application/json"}
 

@@ -17,7 +17,7 @@ from tests.unit.examples.monolith.trees import container, content, editor, valid
 
 pytestmark = pytest.mark.walk
 
-ENDS_WITHIN_S = 20
+ENDS_WITHIN_S = 60
 NOBODY = "alice@example.org"
 
 

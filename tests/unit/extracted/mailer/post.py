@@ -59,7 +59,7 @@ class Post:
         people = [f"user-{random.getrandbits(48):x}@mail.test" for _ in range(number)]
         return (await self.store.mails.add([wanted(recipient=one, policy=policy) for one in people]))[-1].id
 
-    async def until(self, mail_id: str, state: MailState, within_s: float = 10.0) -> Mail:
+    async def until(self, mail_id: str, state: MailState, within_s: float = 60.0) -> Mail:
         async with asyncio.timeout(within_s):
             while (mail := await self.store.mail(mail_id)).state is not state:
                 await asyncio.sleep(0.05)
@@ -120,7 +120,7 @@ async def post(store: Kept, sink: Sink, senders: int = 1, **changes: Any) -> Asy
         await transport.aclose()
 
 
-async def eventually(is_so: Callable[[], bool], within_s: float = 10.0) -> None:
+async def eventually(is_so: Callable[[], bool], within_s: float = 60.0) -> None:
     async with asyncio.timeout(within_s):
         while not is_so():
             await asyncio.sleep(0.02)

@@ -93,7 +93,7 @@ class Served:
         return await self.client.post("/jobs", json=body, headers=AUTHORIZED)
 
     async def until(self, holds: Callable[[], bool]) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while not holds():
                 await asyncio.sleep(0.001)
 

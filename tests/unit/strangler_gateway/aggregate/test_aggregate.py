@@ -351,7 +351,7 @@ async def test_requests_of_every_form_are_answered_in_their_order_on_one_connect
         old = f"GET /me/overview HTTP/1.0\r\nHost: d.example\r\n{said}\r\n"
         reader, writer = await asyncio.open_connection(host, port)
         writer.write((plain + absolute + old).encode())
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(30):
             answers = (await reader.read()).split(b"HTTP/1.1 200 OK\r\n")[1:]
         writer.close()
         assert [json.loads(answer.partition(b"\r\n\r\n")[2])["data"] for answer in answers] == [WHOLE] * 3

@@ -68,7 +68,7 @@ def place(controller: Migration, unit: str = "items") -> Position:
 
 
 async def until(true: Callable[[], bool]) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not true():
             await asyncio.sleep(0.001)
 
@@ -200,7 +200,7 @@ async def test_a_store_in_which_one_call_failed_is_asked_again_though_its_watch_
     link = cluster.connections["a"]
     link.asked_all.clear()
     link.away_since = 1.0
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         await link.asked_all.wait()
 
 

@@ -40,7 +40,7 @@ class Hook(ThreadingHTTPServer):
         return PlanRules(STEPS, notify=NotifyRules(f"http://127.0.0.1:{self.server_port}/hook/secret-path"))
 
     async def has(self, number: int) -> None:
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             while len(self.got) < number:
                 await asyncio.sleep(0.01)
 
@@ -125,7 +125,7 @@ async def test_a_command_gets_the_same_on_its_standard_input(tmp_path: Path, mon
     script = "import os, sys; open(sys.argv[1], 'w').write(sys.stdin.read() + ' '.join(os.environ))"
     told = notifier()
     told.tell(PlanRules(STEPS, notify=NotifyRules(None, (sys.executable, "-c", script, str(out)))), NOTICE)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (out.exists() and out.read_text()):
             await asyncio.sleep(0.01)
     await told.aclose()
@@ -147,7 +147,7 @@ async def test_a_command_that_fails_or_hangs_is_ended_and_logged(
 ) -> None:
     told = PlanNotifier(SECRET, "gw1", lambda: 0.0, pauses_s=(), timeout_s=0.5)
     told.tell(PlanRules(STEPS, notify=NotifyRules(None, command)), NOTICE)
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while fault not in caplog.text:
             await asyncio.sleep(0.01)
     await told.aclose()

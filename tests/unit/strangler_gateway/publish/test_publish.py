@@ -193,7 +193,7 @@ async def test_all_who_wait_for_the_same_message_are_told(gateway: Gateway, ware
     asked = Envelope("m", "a.b.v1", {}, datetime.now(UTC), request_id="r", reply_to=key)
     with waiting.place(asked) as one, waiting.place(asked) as other:
         await warehouse.reply(asked, "accepted")
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             assert (await one).word == (await other).word == "accepted"
     assert waiting.count == 0
 
@@ -422,7 +422,7 @@ async def test_a_broker_that_does_not_take_a_message_is_503_and_counted(
 ) -> None:
     gateway = gateway_on(kind(), CONFIRM_S="0.3")
     body: dict[str, object] = {"more": {}} if path == "/loose" else {"articleId": ARTICLE}
-    async with served(gateway) as client, asyncio.timeout(20):
+    async with served(gateway) as client, asyncio.timeout(60):
         answer = await client.post(path, json=body, headers=bearer())
     assert (answer.status_code, answer.headers["retry-after"], said in answer.json()["detail"]) == (503, "5", True)
     assert f'{{route="{"loose" if path == "/loose" else "order-place"}",reason="{reason}"}} 1' in metrics(gateway)
@@ -474,7 +474,7 @@ async def test_a_client_that_leaves_before_its_body_is_whole_sends_nothing(
     writer.write(head.encode() + bearer()["Authorization"].encode() + b'\r\n\r\n{"articleId"')
     await writer.drain()
     writer.close()
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not gateway.outside.stats.route("order-place").client_gone:
             await asyncio.sleep(0.005)
     assert warehouse.taken == []

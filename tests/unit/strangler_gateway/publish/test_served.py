@@ -158,7 +158,7 @@ async def test_who_leaves_leaves_the_message_and_frees_the_place(
     assert warehouse.held is not None
     warehouse.held.set()
     assert (await asked(gateway.connect(), raw())).status == 204
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while await broker.depth(QUEUE):
             await asyncio.sleep(0.01)
     assert len(warehouse.taken) == 2
@@ -225,7 +225,7 @@ async def test_a_broker_that_is_away_at_the_start_is_503_until_it_is_there(tmp_p
         (tmp_path / "later").mkdir()
         broker = open_broker(url, "warehouse")
         await Warehouse(broker).open()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while (await asked(client, raw())).status != 204:
                 pass
         await broker.aclose()

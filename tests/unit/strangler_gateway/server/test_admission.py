@@ -138,7 +138,7 @@ class Talk:
         return head, b"" if request.startswith(b"HEAD") else await self.reader.readexactly(length)
 
     async def is_closed(self) -> bool:
-        return await asyncio.wait_for(self.reader.read(1), 5) == b""
+        return await asyncio.wait_for(self.reader.read(1), 30) == b""
 
 
 @asynccontextmanager

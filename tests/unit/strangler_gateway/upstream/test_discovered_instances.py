@@ -1,4 +1,4 @@
-"""A gateway on a real Consul: traffic follows instances within a second, and goes on whatever happens to Consul."""
+"""A gateway on a real Consul: traffic follows instances at once, and goes on whatever happens to Consul."""
 
 import http.client
 import json
@@ -11,13 +11,13 @@ from pathlib import Path
 import httpx
 import pytest
 
+from chassis.discovery.consul import WAIT_S
 from parts.servers import consul as part
 from tests.http.gateway_process import GatewayProcess
 from tests.unit.strangler_gateway.server.test_serve import Upstream
 
 pytestmark = pytest.mark.connected
-WITHIN_S = 1.0
-DEADLINE_S = 20
+DEADLINE_S = 60
 CHECK_S = 0.2
 ROUTES = """\
 version: 1
@@ -56,11 +56,11 @@ class DiscoverySite:
 
     def passing(self) -> int:
         url = f"{self.server.url}/v1/health/service/items?passing=1"
-        return len(httpx.get(url, timeout=10).raise_for_status().json())
+        return len(httpx.get(url, timeout=DEADLINE_S).raise_for_status().json())
 
     def ask(self) -> int | None:
         """The port of the instance that has answered; None: an error of the gateway."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.gateway.port, timeout=10)
+        connection = http.client.HTTPConnection("127.0.0.1", self.gateway.port, timeout=DEADLINE_S)
         try:
             connection.request("GET", "/item/1")
             answer = connection.getresponse()
@@ -73,12 +73,12 @@ class DiscoverySite:
         return {self.ask() for _ in range(times)}
 
     def discovery(self) -> dict[str, object]:
-        page = httpx.get(f"http://127.0.0.1:{self.gateway.admin_port}/services", timeout=10).json()
+        page = httpx.get(f"http://127.0.0.1:{self.gateway.admin_port}/services", timeout=DEADLINE_S).json()
         found: dict[str, object] = page["services"][0]["discovery"]
         return found
 
     def degraded(self) -> bool:
-        answer = httpx.get(f"http://127.0.0.1:{self.gateway.admin_port}/health/ready", timeout=10)
+        answer = httpx.get(f"http://127.0.0.1:{self.gateway.admin_port}/health/ready", timeout=DEADLINE_S)
         assert answer.status_code == 200
         return "discovery" in answer.json().get("degraded", [])
 
@@ -88,11 +88,13 @@ class DiscoverySite:
             instance.close()
 
 
-def eventually(holds: Callable[[], bool], within_s: float = DEADLINE_S) -> None:
-    end = time.monotonic() + within_s
+def eventually(holds: Callable[[], bool]) -> float:
+    """After how many seconds."""
+    began = time.monotonic()
     while not holds():
-        assert time.monotonic() < end
+        assert time.monotonic() < began + DEADLINE_S
         time.sleep(0.02)
+    return time.monotonic() - began
 
 
 @pytest.fixture(scope="module")
@@ -109,21 +111,23 @@ def site(tmp_path: Path, server: part.ConsulServer) -> Iterator[DiscoverySite]:
     site.close()
 
 
-def test_an_instance_gets_traffic_within_a_second_of_its_check_and_none_when_it_leaves(site: DiscoverySite) -> None:
+def test_an_instance_gets_traffic_soon_after_its_check_and_none_when_it_leaves(site: DiscoverySite) -> None:
+    """A gateway that is not told learns of each after half a question, on average: in 1.5 × `WAIT_S` of all three."""
     assert site.ask() is None
     one, two = site.add(), site.add()
     site.register(one)
     eventually(lambda: site.passing() == 1)
-    eventually(lambda: site.ask() == one.port, WITHIN_S)
+    came = eventually(lambda: site.ask() == one.port)
     site.register(one, two)
     eventually(lambda: site.passing() == 2)
-    eventually(lambda: site.ask() == two.port, WITHIN_S + 10)  # a new instance gets its part little by little
+    eventually(lambda: site.ask() == two.port)  # a new instance gets its part little by little
     two.close()  # it has died: its check fails
     site.instances.remove(two)
     eventually(lambda: site.passing() == 1)
-    eventually(lambda: site.asked() == {one.port}, WITHIN_S)
+    died = eventually(lambda: site.asked() == {one.port})
     site.register()
-    eventually(lambda: site.ask() is None, WITHIN_S)
+    left = eventually(lambda: site.ask() is None)
+    assert came + died + left < WAIT_S
     assert site.gateway.complaints() == []
 
 
@@ -145,13 +149,13 @@ def test_traffic_goes_on_while_consul_restarts_hangs_or_is_wiped_and_is_marked(s
 
     site.server.suspend()
     assert site.asked() <= ports
-    eventually(site.degraded, 6)  # a question waits for ten seconds: it is asked whether it is there, too
+    eventually(site.degraded)
     assert site.asked() <= ports
     site.server.resume()
-    eventually(lambda: not site.degraded(), 40)
+    eventually(lambda: not site.degraded())
 
     site.server.wipe()
-    eventually(lambda: "no instance" in str(site.discovery()["problem"]), 40)
+    eventually(lambda: "no instance" in str(site.discovery()["problem"]))
     assert site.asked() <= ports
     site.register(one, two)
     eventually(lambda: not site.degraded())

@@ -46,7 +46,7 @@ class World:
         """Until the checks that have begun are over."""
         self.clock.now += seconds
         self.upstreams.sweep()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while self.upstreams.checks_running:
                 await asyncio.sleep(0.001)
         self.upstreams.sweep()

@@ -17,7 +17,7 @@ def asked(answers: Answers, worker: int, wait_s: float = 5.0) -> list[object]:
 
 
 async def until(true: Callable[[], object]) -> None:
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while not true():
             await asyncio.sleep(0)
 

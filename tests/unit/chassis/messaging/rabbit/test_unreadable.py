@@ -89,7 +89,7 @@ async def test_a_consumer_speaks_what_its_url_says(opened: Opened, scheme: str, 
     async with await asyncio.start_server(listen, "127.0.0.1", 0) as server:
         port = server.sockets[0].getsockname()[1]
         await opened(f"{scheme}://u:p@127.0.0.1:{port}/v").consume("things", Collector())
-        assert await asyncio.wait_for(said.get(), 10) == first
+        assert await asyncio.wait_for(said.get(), 60) == first
 
 
 def test_what_can_be_read_is_shown_and_what_cannot_has_escapes() -> None:

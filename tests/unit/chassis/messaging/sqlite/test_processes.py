@@ -41,7 +41,7 @@ async def process(what: str, path: Path, lease_s: float = LEASE_S) -> AsyncItera
 async def line(running: Process) -> str:
     """The next that it tells."""
     assert running.stdout is not None
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         return (await running.stdout.readline()).decode().strip()
 
 

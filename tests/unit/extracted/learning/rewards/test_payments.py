@@ -13,7 +13,7 @@ from extracted.learning.rewards.payments import EXCHANGE, PaymentReplies
 from tests.support.memory_broker import MemoryBroker
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
-LONG_S = 60.0
+LONG_S = 3600.0
 
 
 @pytest.fixture
@@ -37,10 +37,10 @@ async def test_the_word_for_this_reward_ends_the_wait(broker: MemoryBroker) -> N
         waiting = asyncio.create_task(wait.over())
         with payments.expected(others) as other:
             await paid(broker, wait.reply_to, others)
-            await asyncio.wait_for(other.over(), 5)
+            await asyncio.wait_for(other.over(), 60)
         assert not waiting.done()
         await paid(broker, wait.reply_to, mine)
-        await asyncio.wait_for(waiting, 5)
+        await asyncio.wait_for(waiting, 60)
 
 
 async def test_two_successes_at_once_that_share_a_reward_both_hear_of_it(broker: MemoryBroker) -> None:
@@ -49,14 +49,14 @@ async def test_two_successes_at_once_that_share_a_reward_both_hear_of_it(broker:
     with payments.expected(shared) as first, payments.expected(shared) as second:
         assert first.reply_to is not None
         await paid(broker, first.reply_to, shared)
-        await asyncio.wait_for(asyncio.gather(first.over(), second.over()), 5)
+        await asyncio.wait_for(asyncio.gather(first.over(), second.over()), 60)
 
 
 async def test_without_that_word_the_patience_ends_it(broker: MemoryBroker) -> None:
     payments = PaymentReplies(broker, 0.01)
     await payments.listen()
     with payments.expected(new_id()) as wait:
-        await asyncio.wait_for(wait.over(), 5)
+        await asyncio.wait_for(wait.over(), 60)
         assert not wait.paid.is_set()
 
 
@@ -66,7 +66,7 @@ async def test_nobody_waits_before_it_listens_or_without_patience(broker: Memory
     for payments in (deaf, hasty):
         with payments.expected(new_id()) as wait:
             assert wait.reply_to is None
-            await asyncio.wait_for(wait.over(), 5)
+            await asyncio.wait_for(wait.over(), 60)
 
 
 async def test_a_word_that_nobody_waits_for_is_no_fault(broker: MemoryBroker) -> None:
@@ -76,4 +76,4 @@ async def test_a_word_that_nobody_waits_for_is_no_fault(broker: MemoryBroker) ->
         assert wait.reply_to is not None
         await paid(broker, wait.reply_to, new_id())
         await paid(broker, wait.reply_to, mine)
-        await asyncio.wait_for(wait.over(), 5)
+        await asyncio.wait_for(wait.over(), 60)

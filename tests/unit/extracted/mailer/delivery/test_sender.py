@@ -86,7 +86,7 @@ async def test_a_sender_that_is_ended_does_not_wait_for_a_database_that_is_away(
         sink.script = hanging = Hanging(RCPT)
         await sent.ask()
         await eventually(lambda: hanging.is_so)
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             await sent.end()
         assert await store.counted() == {S.SENDING: 1}
 
@@ -94,16 +94,16 @@ async def test_a_sender_that_is_ended_does_not_wait_for_a_database_that_is_away(
 async def test_a_stop_does_not_wait_for_what_is_idle_or_away(store: Kept) -> None:
     async with running_sink() as sink:
         pass
-    async with post(store, sink, 2, look_every_s=60) as sent:
+    async with post(store, sink, 2, look_every_s=3600) as sent:
         await sent.ask(5)
         await asyncio.sleep(0.1)
         began = time.monotonic()
         await sent.stop()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
 
 
 async def test_one_idle_sender_is_woken_for_one_new_mail(store: Kept) -> None:
-    async with running_sink() as sink, post(store, sink, 3, look_every_s=60) as sent:
+    async with running_sink() as sink, post(store, sink, 3, look_every_s=3600) as sent:
         await eventually(lambda: all(sender.is_idle for sender in sent.senders))
         mail_id = await sent.ask()
         wake_one(sent.senders)
@@ -113,12 +113,12 @@ async def test_one_idle_sender_is_woken_for_one_new_mail(store: Kept) -> None:
 
 async def test_a_retry_leaves_when_it_is_due_though_nobody_wakes_for_it(store: Kept) -> None:
     retry_policy = DeliveryRetryPolicy(first=timedelta(seconds=0.4), longest=timedelta(seconds=0.4))
-    async with running_sink() as sink, post(store, sink, look_every_s=60, retry_policy=retry_policy) as sent:
+    async with running_sink() as sink, post(store, sink, look_every_s=3600, retry_policy=retry_policy) as sent:
         sink.faults(Fault(RCPT, code=451, times=1))
         mail_id = await sent.ask()
         wake_one(sent.senders)
         sent.senders[0].wake()
-        await sent.until(mail_id, S.SENT, within_s=3)
+        await sent.until(mail_id, S.SENT)
 
 
 async def test_the_rate_holds_for_all_senders_together(store: Kept) -> None:

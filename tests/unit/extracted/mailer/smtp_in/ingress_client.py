@@ -13,7 +13,7 @@ from extracted.mailer.smtp_in.endpoint import IngressEndpoint, IngressLimits
 from extracted.mailer.smtp_in.server import IngressServer
 from tests.unit.extracted.mailer.databases import Kept, kept, on_sqlite
 
-TIMEOUT_S = 20
+TIMEOUT_S = 60
 MESSAGE = b"From: a@example.org\r\nMessage-ID: <1@example.org>\r\nSubject: x\r\n\r\nHello\r\n"
 
 

@@ -198,7 +198,7 @@ async def test_a_handshake_that_fails_leaves_nothing_behind(
                 if not noise:
                     wire.writer.transport.abort()
                 assert await wire.has_ended()
-                async with asyncio.timeout(10):
+                async with asyncio.timeout(60):
                     while ingress.ingress.connections:
                         await asyncio.sleep(0.01)
         assert (await (await ingress.greeted()).mail()).startswith("250 ")

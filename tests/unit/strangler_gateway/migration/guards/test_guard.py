@@ -28,7 +28,7 @@ async def lead(migration: Migration, to: Position) -> None:
 
 
 async def ended(guard: Guard) -> GuardState:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while guard.state is GuardState.WATCHING:
             await asyncio.sleep(0.001)
     return guard.state

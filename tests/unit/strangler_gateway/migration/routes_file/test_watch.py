@@ -11,7 +11,7 @@ import pytest
 
 from strangler_gateway.migration.routes_file.watch import Reloader
 
-WITHIN_S = 10.0
+WITHIN_S = 60.0
 POLL_S = 0.02
 
 Read = str | None

@@ -112,7 +112,7 @@ async def test_they_are_written_every_few_seconds_and_at_the_end(tmp_path: Path)
         return json.loads((world.state_dir / "counters.json").read_text())["routes"]["search"]["legacy"]
 
     world.stats.route("search").legacy = 41
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not (world.state_dir / "counters.json").exists() or saved() != 41:
             await asyncio.sleep(0.005)
     world.stats.route("search").legacy = 42

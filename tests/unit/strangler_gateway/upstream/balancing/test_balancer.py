@@ -90,7 +90,7 @@ class World:
         return self.balancer.send(taker, method, target, head, complete=complete), taker
 
     async def ask(self, method: bytes = b"GET", target: bytes = b"/") -> int | str:
-        return await asyncio.wait_for(self.send(method, target)[1].over, 20)
+        return await asyncio.wait_for(self.send(method, target)[1].over, 60)
 
     def close(self) -> None:
         """Ends all calls and connections."""
@@ -137,7 +137,7 @@ async def test_each_request_goes_to_one_of_two_with_fewer_under_way(make: Make) 
     slow = world.servers[0]
     slow.goes_on.clear()
     under_way = [world.send() for _ in range(9)]
-    await asyncio.wait_for(until(lambda: sum(world.received) >= 3), 20)
+    await asyncio.wait_for(until(lambda: sum(world.received) >= 3), 60)
     assert max(len(pool.active) for pool in world.balancer.pools) <= 4
     for _ in range(40):
         assert await world.ask() == 200
@@ -159,7 +159,7 @@ async def test_a_call_whose_connection_is_slow_to_open_goes_on_any_that_is_free_
     (pool,), opened = world.balancer.pools, loop.create_connection
     world.servers[0].goes_on.clear()
     _, first = world.send()
-    await asyncio.wait_for(until(lambda: world.received == [1]), 20)
+    await asyncio.wait_for(until(lambda: world.received == [1]), 60)
 
     async def open_late(*asked: Any, **named: Any) -> Any:
         await may_open.wait()
@@ -170,9 +170,9 @@ async def test_a_call_whose_connection_is_slow_to_open_goes_on_any_that_is_free_
     _, second = world.send(method)
     left.abort()
     world.servers[0].goes_on.set()
-    assert [await asyncio.wait_for(taker.over, 20) for taker in (first, second)] == [200, 200]
+    assert [await asyncio.wait_for(taker.over, 60) for taker in (first, second)] == [200, 200]
     may_open.set()
-    await asyncio.wait_for(until(lambda: len(pool.idle) == 3), 20)
+    await asyncio.wait_for(until(lambda: len(pool.idle) == 3), 60)
     assert (world.received, gone.over.done(), pool.open) == ([2], False, 3)
 
 
@@ -181,7 +181,7 @@ async def test_where_no_more_connections_may_be_opened_who_waits_tries_when_one_
     world.balancer.set_instances(world.instances)
     (pool,) = world.balancer.pools
     pool.service = replace(pool.service, max_connections=1)
-    answers = await asyncio.wait_for(asyncio.gather(*(world.ask() for _ in range(3))), 20)
+    answers = await asyncio.wait_for(asyncio.gather(*(world.ask() for _ in range(3))), 60)
     assert answers == ["connection_refused"] * 3
 
 
@@ -204,7 +204,7 @@ async def test_requests_that_were_in_flight_when_an_instance_died_are_no_killers
     dying = world.servers[0]
     dying.goes_on.clear()
     under_way = [world.send(target=b"/home") for _ in range(8)]
-    await asyncio.wait_for(until(lambda: sum(world.received) == 8), 20)
+    await asyncio.wait_for(until(lambda: sum(world.received) == 8), 60)
     dying.answer = b""
     dying.goes_on.set()
     assert [await taker.over for _, taker in under_way] == [200] * 8
@@ -234,7 +234,7 @@ async def test_an_instance_that_leaves_finishes_its_calls_and_gets_no_other_one(
     for server in world.servers:
         server.goes_on.clear()
     under_way = [world.send() for _ in range(4)]
-    await asyncio.wait_for(until(lambda: world.received == [2, 2]), 20)
+    await asyncio.wait_for(until(lambda: world.received == [2, 2]), 60)
     kept = world.balancer.pools[1]
     world.balancer.set_instances(world.instances[1:])
     for server in world.servers:

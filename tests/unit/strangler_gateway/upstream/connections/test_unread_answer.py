@@ -73,7 +73,7 @@ async def early(answer: bytes, ends_first: bool = False, is_slow: bool = False, 
             if ends_first:
                 upstream.shutdown(socket.SHUT_WR)
         call.write(b"x" * 1_000_000)
-        await asyncio.wait_for(taker.paused.wait() if is_slow else taker.over.wait(), 20)
+        await asyncio.wait_for(taker.paused.wait() if is_slow else taker.over.wait(), 60)
         return taker
 
 
