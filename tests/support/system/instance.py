@@ -7,7 +7,8 @@ import asyncio
 import signal
 import sys
 
-SLOW_S = 0.1
+SLOW_S = 0.5
+"""Much more than an answer takes on a busy machine: a balancer compares."""
 
 
 class Answers:
