@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
 
 from strangler_gateway.table.routes import MigrationState
 from tests.support.gateway.administered import OPERATOR, AdminServer
@@ -16,13 +16,14 @@ from tests.support.gateway.planned import planned
 
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 PICTURES = Path(".run/page")
-WITHIN_MS = 10_000
+WITHIN_MS = 60_000
 EXPECTED = "Failed to load resource: the server responded with a status of 4"
 """A refusal is an answer like any other."""
 
 
 @pytest.fixture(scope="session")
 def chromium() -> Iterator[Browser]:
+    expect.set_options(timeout=WITHIN_MS)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser

@@ -108,7 +108,7 @@ async def test_a_group_that_breaks_goes_back_and_one_whose_sides_both_fail_stays
     [entry] = rollbacks(tmp_path)
     print(f"rolled back {seconds:.1f} s after the break; {users.failed.get('/item')} users met it")
     assert (entry["unit"], entry["automatic"], entry["who"]) == ("items", True, "automatic, for plan")
-    assert seconds < 4
+    assert seconds < 30
     seen = entry["evidence"]["extracted"]
     assert seen["failed"] >= 4
     assert users.failed["/item"] <= 15 * (seconds + 1)
