@@ -72,7 +72,7 @@ async def apply_to(realm: AppliedRealm, compatibility: Compatibility = Compatibi
     """Again, or for the first time."""
     server = realm.server
     administrator = Administrator(server.user, server.password)
-    async with realm_administration(server.url, server.realm, administrator) as admin:
+    async with realm_administration(server.url, server.realm, administrator, timeout_s=120) as admin:
         await apply(admin, wanted(realm.secrets, compatibility))
 
 

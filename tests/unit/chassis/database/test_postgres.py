@@ -48,7 +48,7 @@ def url(tmp_path: Path) -> str:
 
 @pytest.fixture
 async def database(url: str) -> AsyncIterator[Database]:
-    database = Database(url, pool_size=1)
+    database = Database(url, pool_size=1, timeout_s=30)
     yield database
     await database.aclose()
 
@@ -121,13 +121,13 @@ async def test_a_transaction_of_several_callers_waits_for_no_lock(database: Data
 
 @EACH_WAY
 async def test_a_deadlock_is_away_for_one_of_two(way: Way, url: str) -> None:
-    database, both = Database(url, pool_size=2), asyncio.Barrier(2)
+    database, both = Database(url, pool_size=2, timeout_s=60), asyncio.Barrier(2)
     await add(way, database, 11, 12)
 
     async def change(first: int, second: int) -> None:
         async with way.write(database) as connection:
             await CHANGE.on(connection, {"of_id": first, "to": first})
-            async with asyncio.timeout(4):
+            async with asyncio.timeout(60):
                 await both.wait()
             await CHANGE.on(connection, {"of_id": second, "to": second})
 
@@ -159,7 +159,7 @@ async def test_a_connection_that_was_ended_while_it_rested_is_replaced(
     if not is_told:
         monkeypatch.setattr(type(resting), "is_closed", lambda _connection: False)
     resting._transport.abort()
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(60):
         while is_told and not resting.is_closed():
             await asyncio.sleep(0.001)
     assert await pid(way, database) != own
@@ -238,12 +238,14 @@ async def _sleeping(database: Database, how: str) -> None:
 
 
 @pytest.mark.parametrize("how", ["read", "write", "prepared look", "prepared write"])
-async def test_a_statement_ends_with_the_deadline_of_its_request(database: Database, how: str) -> None:
+async def test_a_statement_ends_with_the_deadline_of_its_request(url: str, how: str) -> None:
+    database = Database(url, pool_size=1, timeout_s=600)
     deadline.current.set(Deadline(monotonic() + 0.2))
     begun = monotonic()
     with pytest.raises(StoreUnavailable):
         await _sleeping(database, how)
-    assert monotonic() - begun < 4  # the database's own limit is 5
+    assert monotonic() - begun < 50, "the statement itself takes 60 s"
+    await database.aclose()
 
 
 @EACH_WAY

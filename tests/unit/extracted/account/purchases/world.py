@@ -211,7 +211,7 @@ def requested(user_id: str, item_id: str, message_id: str | None = None, **body:
 async def opened(monolith: MonolithData) -> AsyncIterator[World]:
     """On tables that are migrated first."""
     await migrations.upgrade(monolith.url, "account", MIGRATIONS)
-    database = Database(monolith.url)
+    database = Database(monolith.url, timeout_s=30)
     try:
         yield world(monolith, database)
     finally:

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import httpx
@@ -31,17 +31,18 @@ from tests.unit.extracted.running import Gateway, RunningService, ask, running_s
 
 pytestmark = pytest.mark.connected
 PASSWORD = "correct horse 9"
-USERS = 500
-TIMEOUT_S = 1
-"""How long Account waits for Keycloak here."""
+USERS, AT_ONCE = 150, 50
+TIMEOUT_S, IMPATIENT_S = 60, 2
+"""How long Account waits for Keycloak: where it is there, and where it says nothing."""
 
 
 @dataclass(frozen=True)
 class Signing:
-    """Account under `improved`, and a realm of its own behind a proxy."""
+    """Account under `improved`, and a realm of its own behind a proxy. `impatient`: another process of Account."""
 
     data: MonolithFile
     account: RunningService
+    impatient: RunningService
     realm: AppliedRealm
     proxy: TcpProxy
 
@@ -86,9 +87,12 @@ def signing(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Signing]:
     hash_fast(realm)
     with TcpProxy(int(realm.server.url.rpartition(":")[2])) as proxy:
         own = account_settings(realm, proxy.through(realm.server.url)) | {"COMPAT": "improved"}
-        with running_service("account", data.url, gateway, **own, KEYCLOAK_TIMEOUT_S=str(TIMEOUT_S)) as account:
-            yield Signing(data, account, realm, proxy)
-            logged = account.log.read_text()
+        with (
+            running_service("account", data.url, gateway, **own, KEYCLOAK_TIMEOUT_S=str(TIMEOUT_S)) as account,
+            running_service("account", data.url, gateway, **own, KEYCLOAK_TIMEOUT_S=str(IMPATIENT_S)) as impatient,
+        ):
+            yield Signing(data, account, impatient, realm, proxy)
+            logged = account.log.read_text() + impatient.log.read_text()
     gateway.close()
     data.close()
     assert PASSWORD not in logged
@@ -198,6 +202,8 @@ def silent(proxy: TcpProxy) -> Iterator[None]:
 def test_while_keycloak_is_away_nobody_is_refused_by_mistake(signing: Signing, away: Any) -> None:
     _, moved, tokens = signing.entered("user")
     _, new = signing.user("user")
+    signing = replace(signing, account=signing.impatient)
+    assert signing.live(tokens)
     with away(signing.proxy):
         for _ in range(8):
             assert signing.live(tokens)
@@ -208,11 +214,11 @@ def test_while_keycloak_is_away_nobody_is_refused_by_mistake(signing: Signing, a
             assert signing.refresh(tokens)[0] == 503
     until(lambda: "refreshToken" in signing.log_in(moved)[1], "Keycloak is asked again")
     assert signing.live(tokens)
-    assert "refreshToken" in signing.log_in(new)[1]
+    until(lambda: "refreshToken" in signing.log_in(new)[1], "the other one moves, too")
 
 
-def test_500_users_move_under_load_and_every_password_works(signing: Signing) -> None:
-    """A hundred of them log in twice at once at first; beside them, another user refreshes."""
+def test_150_users_move_under_load_and_every_password_works(signing: Signing) -> None:
+    """Some of them log in twice at once at first; beside them, another user refreshes."""
     passwords = [f"password of {number}" for number in range(USERS)]
     crowd_of = [(signing.user("user", password=password)[1], password) for password in passwords]
     stopped, refreshed = threading.Event(), [signing.entered("user")[2]]
@@ -225,7 +231,7 @@ def test_500_users_move_under_load_and_every_password_works(signing: Signing) ->
 
     with ThreadPoolExecutor(9) as crowd:
         beside = crowd.submit(refresh)
-        first = [*crowd.map(lambda one: signing.log_in(*one), [*crowd_of[:100], *crowd_of])]
+        first = [*crowd.map(lambda one: signing.log_in(*one), [*crowd_of[:AT_ONCE], *crowd_of])]
         then = [*crowd.map(lambda one: signing.log_in(*one), crowd_of)]
         stopped.set()
         beside.result()
