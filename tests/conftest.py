@@ -31,6 +31,9 @@ TOGETHER = tuple(
     for name in ("http", "parity", "unit/examples/monolith", "unit/extracted/account", "unit/extracted/shop/api")
 )
 """Folders whose tests share running processes."""
+_LONG = "parity recordings faults unit/examples unit/supply_chain unit/benchmarks traces docs"
+FIRST = tuple(f"tests/{name}" for name in _LONG.split())
+"""Folders whose tests take long, one by one: they begin first, so that no worker has one left when the others end."""
 BOOKS = "books"
 """A property of a test: one line of figures, shown at the end."""
 
@@ -42,6 +45,17 @@ class Together(LoadScopeScheduling):  # type: ignore[misc]
         file = nodeid.partition("::")[0]
         folder = file.rpartition("/")[0]
         return folder if folder in TOGETHER else file
+
+    def _assign_work_unit(self, node: object) -> None:
+        """The queue itself is in the order of how many tests there are; the longest are alone in their files."""
+        self.workqueue.move_to_end(min(self.workqueue, key=_rank), last=False)
+        super()._assign_work_unit(node)
+
+
+def _rank(scope: str) -> int:
+    """Of the first folder that has it, or behind all."""
+    ranks = (at for at, folder in enumerate(FIRST) if f"{scope}/".startswith(f"{folder}/"))
+    return next(ranks, len(FIRST))
 
 
 @pytest.fixture(scope="session")

@@ -22,6 +22,13 @@ pytestmark = pytest.mark.walk
 ROUTES = Path(__file__).parents[2] / "routes.yaml"
 STATES = ("legacy", "shadow", "canary, share: 50", "extracted", "retired")
 MIXES = [(users, teams) for users in STATES for teams in ("legacy", "canary, share: 50", "extracted")]
+ON_REAL_PARTS = [(users, teams) for users, teams in MIXES if users == teams]
+"""Which side is asked does not depend on the database, and what a side answers is the same in every mix."""
+EVERY_MIX = [
+    pytest.param(store.values[0], *mix, id="-".join((str(store.id), *mix)), marks=store.marks)
+    for store, mixes in zip(EVERYWHERE, (MIXES, ON_REAL_PARTS), strict=True)
+    for mix in mixes
+]
 CASCADE = {"user": "/user/@me", "emails": "/user/@me/email", "settings": "/user/@me/settings"}
 
 
@@ -108,7 +115,7 @@ def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield found
 
 
-@pytest.mark.parametrize(("users", "teams"), MIXES)
+@pytest.mark.parametrize(("whole", "users", "teams"), EVERY_MIX, indirect=["whole"])
 def test_everybody_gets_what_the_calls_bring_in_every_mix_of_states(whole: Whole, users: str, teams: str) -> None:
     gateway = whole.gateway(f"{users}-{teams}".replace(", share: ", ""), users, teams)
     try:

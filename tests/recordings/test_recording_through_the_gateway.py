@@ -26,21 +26,24 @@ from tests.recordings.mail_sink import MailSink, ReceivedMail
 from tests.recordings.replay import Replay, Step
 from tests.recordings.strangled import SAFE, WRITES, Routes, Strangled, embedded, real, strangled, with_keycloak
 
+WALK, CONNECTED = pytest.mark.walk, pytest.mark.connected
+PLAYS = (
+    ("legacy", embedded, "legacy", (WALK,)),
+    ("canary", embedded, "canary", ()),
+    ("shadow", real, "shadow on real parts", (CONNECTED,)),
+    ("canary", real, "canary on real parts", (CONNECTED,)),
+    ("extracted", real, "extracted on real parts", (CONNECTED,)),
+    ("canary", with_keycloak, "canary with Keycloak", (CONNECTED,)),
+    ("extracted", with_keycloak, "extracted with Keycloak", (CONNECTED,)),
+)
+"""Each state, and each kind of parts where a service answers. In legacy nobody asks one, in shadow nobody Keycloak.
+
+`make migration` has the embedded parts with all extracted; test_production_recording.py has the monolith on real ones.
+"""
+
 
 def _of(*states: str) -> list[Any]:
-    """On the real parts in each state; on the embedded ones in canary, which uses both sides, and in shadow.
-
-    Only canary runs in `make test`; `make migration` has the embedded parts with all extracted.
-    """
-    walks = {"canary": (), "shadow": (pytest.mark.walk,)}
-    return [
-        *(pytest.param((state, embedded), id=state, marks=walks[state]) for state in states if state in walks),
-        *(pytest.param((state, real), id=f"{state} on real parts", marks=pytest.mark.connected) for state in states),
-        *(
-            pytest.param((state, with_keycloak), id=f"{state} with Keycloak", marks=pytest.mark.connected)
-            for state in states
-        ),
-    ]
+    return [pytest.param((state, parts), id=id, marks=marks) for state, parts, id, marks in PLAYS if state in states]
 
 
 ALL_KNOWN = next(index for index, step in enumerate(STEPS) if step.name == "token-u3") + 1

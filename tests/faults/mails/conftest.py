@@ -10,6 +10,8 @@ PARTS = [
     pytest.param(embedded, id="embedded", marks=pytest.mark.walk),
     pytest.param(on_parts, id="real parts", marks=pytest.mark.connected),
 ]
+ON_REAL_PARTS = PARTS[1:]
+"""For `shared`, where only the number of mails is new: both kinds have the same senders."""
 
 
 @pytest.fixture(scope="module", params=PARTS)

@@ -1,5 +1,8 @@
 """F32: a quota for long, a provider that is away; fresh mail comes first afterwards."""
 
+import pytest
+
+from tests.faults.mails.conftest import ON_REAL_PARTS
 from tests.support.smtp_faults import DOT, RCPT, Fault
 from tests.support.system.mailing import AGAIN, ONCE, MailScene
 from tests.support.system.waiting import until
@@ -7,6 +10,7 @@ from tests.support.system.waiting import until
 MANY = 1000
 
 
+@pytest.mark.parametrize("shared", ON_REAL_PARTS, indirect=True)
 def test_f32_a_quota_for_a_thousand_mails_fails_none_of_them(scene: MailScene) -> None:
     scene.faults(Fault(RCPT, code=452, text="4.2.2 daily quota exceeded"))
     scene.request(AGAIN, MANY)
@@ -22,8 +26,8 @@ def test_f32_a_quota_for_a_thousand_mails_fails_none_of_them(scene: MailScene) -
 def test_f32_while_the_provider_is_away_no_attempt_is_burned(scene: MailScene) -> None:
     scene.sink.kill()
     scene.request(AGAIN, 50)
-    until(lambda: sum(scene.states().values()) == 50, "all rows", 30)
-    until(lambda: scene.ask("GET", "/internal/status").json()["provider"]["isAway"], "an open breaker", 30)
+    until(lambda: sum(scene.states().values()) == 50, "all rows")
+    until(lambda: scene.ask("GET", "/internal/status").json()["provider"]["isAway"], "an open breaker")
     assert {row.attempts for row in scene.rows() if row.state != "sending"} == {0}  # a probe may be under way
     scene.start_sink()
     found = scene.at_rest()

@@ -40,7 +40,7 @@ async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """Of a database with one foreign table, which has one row."""
     fresh: Callable[[Path], str] = request.param
     url = fresh(tmp_path)
-    database = Database(url)
+    database = Database(url, timeout_s=30)
     async with database.write() as connection:
         await connection.execute(text("CREATE TABLE foreign_thing (id integer PRIMARY KEY, points integer)"))
         await connection.execute(text("INSERT INTO foreign_thing VALUES (1, 10)"))
@@ -52,6 +52,6 @@ async def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 async def service(url: str) -> AsyncIterator[Service]:
     """Migrated."""
     await migrations.upgrade(url, SERVICE, REVISIONS)
-    database = Database(url)
+    database = Database(url, timeout_s=30)
     yield Service(database, OwnTables(SERVICE, database.is_sqlite), Clock())
     await database.aclose()

@@ -246,7 +246,7 @@ class MailScene:
                 return True
             return False
 
-        until(accepts, "a sink that listens", 20)
+        until(accepts, "a sink that listens")
 
     def heal(self) -> None:
         """No fault any more, one Mailer as it is meant to be; rows and records of before are gone."""
@@ -269,9 +269,9 @@ class MailScene:
 
     def _settled(self) -> None:
         """No message may make a row later, no sender may have one: what was killed leaves both behind for a while."""
-        until(lambda: self.meddler.lying() == 0, "empty queues", 40, 0.2)
+        until(lambda: self.meddler.lying() == 0, "empty queues", 120, 0.2)
         self._run("DELETE FROM {mails} WHERE state IN ('queued', 'deferred')")
-        until(lambda: self.states()["sending"] == 0, "no mail under way", 40, 0.2)
+        until(lambda: self.states()["sending"] == 0, "no mail under way", 120, 0.2)
 
     def _is_as_meant(self) -> bool:
         """It runs, holds no mail, and has not given the provider up."""

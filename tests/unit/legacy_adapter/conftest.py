@@ -20,7 +20,7 @@ def file(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[MonolithDat
 
 @pytest.fixture
 async def database(file: MonolithData) -> AsyncIterator[Database]:
-    database = Database(file.url)
+    database = Database(file.url, timeout_s=30)
     yield database
     await database.aclose()
 

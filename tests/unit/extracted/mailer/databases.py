@@ -62,7 +62,7 @@ class Kept(Stores):
     """The storage under test. `url`: for a process that works on it, too."""
 
     def __init__(self, url: str) -> None:
-        self.url, self.database, self.clock = url, Database(url), Clock()
+        self.url, self.database, self.clock = url, Database(url, timeout_s=30), Clock()
         super().__init__(self.database, self.clock, timedelta(days=30))
 
     async def claim(self, name: str = "a sender") -> Claimed | None:
