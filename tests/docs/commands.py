@@ -11,7 +11,7 @@ from examples.demo.system import DemoSystem
 
 ROOT = Path(__file__).parents[2]
 BOX = re.compile(r"^ *```sh\n(.*?)^ *```$", re.MULTILINE | re.DOTALL)
-WITHIN_S = 60.0
+WITHIN_S = 240.0
 
 
 def boxes(page: str) -> list[str]:

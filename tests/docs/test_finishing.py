@@ -23,7 +23,7 @@ def test_its_commands_work_in_their_order(tmp_path: Path) -> None:
     assert len(boxes(PAGE)) == 2
     for box in boxes(PAGE):
         command = ["bash", "-euo", "pipefail", "-c", box]
-        done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=60)
+        done = subprocess.run(command, cwd=tmp_path, env=environ, capture_output=True, text=True, timeout=240)
         assert done.returncode == 0, done.stderr
         said.append(done.stdout)
     assert said[0].startswith("envoy cannot do this of table ")

@@ -46,7 +46,7 @@ def test_the_plan_of_seconds_stops_before_extracted_and_goes_on_when_it_is_appro
 
     def paste(box: str) -> str:
         command = ["bash", "-euo", "pipefail", "-c", box]
-        return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=True).stdout
+        return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=240, check=True).stdout
 
     with httpx.Client(trust_env=False, timeout=10) as client:
 

@@ -43,7 +43,7 @@ def exported(target: str, system: Strangled, port: int, authority_url: str) -> s
     environ = {**os.environ, **system.environ, "STRANGLER_ADMIN_TOKEN": OPERATOR_TOKEN}
     words = [target, str(system.file), "--admin", f"http://127.0.0.1:{system.gateway.admin_port}"]
     words += ["--listen", f"127.0.0.1:{port}", "--authority", authority_url]
-    done = subprocess.run([STRANGLER, "export", *words], env=environ, capture_output=True, text=True, timeout=60)
+    done = subprocess.run([STRANGLER, "export", *words], env=environ, capture_output=True, text=True, timeout=240)
     assert done.returncode == 0, done.stderr
     return done.stdout
 

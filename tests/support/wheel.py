@@ -57,5 +57,5 @@ def clean_environment(folder: Path) -> CleanEnvironment:
     lock = str(ROOT / "deploy/gateway.lock")
     subprocess.run([*install, "--no-compile", "--require-hashes", "-r", lock], check=True, timeout=240)
     wheel = build_wheel(folder / "dist")
-    subprocess.run([*install, "--no-deps", "--no-index", str(wheel)], check=True, timeout=60)
+    subprocess.run([*install, "--no-deps", "--no-index", str(wheel)], check=True, timeout=240)
     return clean

@@ -218,7 +218,7 @@ class OneOfMany:
     def command(self, *words: str) -> subprocess.CompletedProcess[str]:
         """`strangler`, at this gateway."""
         given = {**os.environ, "STRANGLER_ADMIN_URL": self.admin, "STRANGLER_ADMIN_TOKEN": OPERATOR}
-        return subprocess.run([SCRIPT, *words], env=given, capture_output=True, text=True, timeout=60)
+        return subprocess.run([SCRIPT, *words], env=given, capture_output=True, text=True, timeout=240)
 
     def get(self, user: str = "ada", path: str = "/items/1") -> httpx.Response:
         """A request of a client."""

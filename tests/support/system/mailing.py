@@ -384,7 +384,7 @@ async def _declared(broker_url: str) -> None:
 def _migrate(environ: Mapping[str, str]) -> None:
     own = {"PATH": os.environ["PATH"], **environ}
     command = [sys.executable, "-m", "extracted.mailer", "migrate"]
-    done = subprocess.run(command, env=own, capture_output=True, text=True, check=False, timeout=60)
+    done = subprocess.run(command, env=own, capture_output=True, text=True, check=False, timeout=240)
     assert done.returncode == 0, done.stderr
 
 

@@ -28,7 +28,7 @@ RATIOS = ("vs_naive", "vs_envoy", "vs_nginx", "vs_haproxy", "p99_vs_envoy")
 
 def bench(*options: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "benchmarks.gateway", *options]
-    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=60, check=False)
+    return subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240, check=False)
 
 
 @pytest.mark.walk

@@ -28,5 +28,5 @@ def test_a_peer_accepts_its_configuration(command: str, config: str, made: Made,
         pytest.skip(f"{name} is not installed")
     (tmp_path / config).write_text(made(tmp_path))
     whole = [program, *options, str(tmp_path / config)]
-    judged = subprocess.run(whole, cwd=tmp_path, capture_output=True, text=True, timeout=30, check=False)
+    judged = subprocess.run(whole, cwd=tmp_path, capture_output=True, text=True, timeout=240, check=False)
     assert judged.returncode == 0, judged.stderr

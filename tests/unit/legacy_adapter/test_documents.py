@@ -246,7 +246,7 @@ asyncio.run(main())
 def test_a_store_that_is_not_there_is_away(tmp_path: Path, documents_url: str, told: str) -> None:
     """In a process of its own: pymongo's monitor may leave a socket unclosed that it was connecting."""
     command = [sys.executable, "-c", ASK_NOBODY, f"sqlite:///{tmp_path / 'nowhere.sqlite3'}", documents_url]
-    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=90).stdout
+    shown = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=240).stdout
     assert len(shown.splitlines()) == 6
     assert shown.count(told) >= 5
 

@@ -50,7 +50,7 @@ def test_what_it_cannot_start_with_is_said_in_a_line(tmp_path: Path, database: s
     command = [sys.executable, "-m", "examples.monolith", "--port", "0", "--database", database]
     environ = {name: value for name, value in os.environ.items() if name != "AUTH_JWT_SECRET"}
     ended = subprocess.run(
-        command, cwd=tmp_path, env=environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=30
+        command, cwd=tmp_path, env=environ | {"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=240
     )
     assert ended.returncode == 2
     assert said in ended.stderr

@@ -22,7 +22,7 @@ class Polycode:
     def run(self, *words: str, **environ: str) -> "subprocess.CompletedProcess[str]":
         own = {"PATH": os.environ["PATH"]} | dict(self.environ) | environ
         command = [sys.executable, "-m", "extracted", *words]
-        return subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False, timeout=60)
+        return subprocess.run(command, cwd=ROOT, env=own, capture_output=True, text=True, check=False, timeout=240)
 
     def shown(self, *words: str) -> str:
         """Standard output of a command that is done."""

@@ -71,7 +71,7 @@ def flip(*words: str) -> str:
 
 def process(*words: str, **environ: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "strangler_gateway.cli.app", *words]
-    return subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=os.environ | environ)
+    return subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, env=os.environ | environ)
 
 
 def test_a_flip_prints_before_after_digest_and_the_commands_that_undo_it(

@@ -65,7 +65,7 @@ class TakenOver(Site):
     def failing_start(self, *options: str) -> str:
         command = [sys.executable, "-m", "strangler_gateway.cli.app", "serve", str(self.routes), "--reuse-port"]
         command += ["--port", "0", "--admin-port", "0", "--state-dir", str(self.folder / "state"), *options]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
         assert done.returncode == 1, done.stderr
         return done.stderr
 
@@ -129,7 +129,7 @@ def test_a_process_that_is_killed_while_it_takes_over_is_followed_by_the_one_tha
         command = [sys.executable, "-m", "strangler_gateway.cli.app", "serve", str(site.routes), "--reuse-port"]
         command += ["--port", "0", "--admin-port", "0", "--state-dir", str(site.folder / "state")]
         environ = os.environ | {"STRANGLER_TLS_CERT": str(tmp_path / "no.pem")}  # found out when it begins to serve
-        died = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False, env=environ)
+        died = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False, env=environ)
         assert died.returncode != 0
         site.gateway.logged("this one goes on")
         before = site.shown()["requests"]["legacy"]

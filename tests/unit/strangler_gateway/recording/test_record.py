@@ -98,7 +98,7 @@ def record(to: Path, *words: str, admin: str, token: str = OPERATOR) -> tuple[in
 
 def interrupted(process: "subprocess.Popen[str]") -> int:
     process.send_signal(signal.SIGINT)
-    process.communicate(timeout=60)
+    process.communicate(timeout=240)
     return process.returncode
 
 
@@ -118,7 +118,7 @@ def test_a_conversation_is_recorded_in_order_and_without_secrets(stage: Stage) -
     process = stage.recording("--max", "3", "--json")
     with stage.client() as client:
         token = conversation(client)
-    output, complaint = process.communicate(timeout=60)
+    output, complaint = process.communicate(timeout=240)
     assert (process.returncode, complaint) == (0, "")
     told = json.loads(output)
     assert (told["file"], told["taken"], told["left_out"]) == (str(stage.folder / "notes.jsonl"), 3, {})
@@ -159,7 +159,7 @@ def test_only_one_route_is_recorded_and_when_the_operator_leaves_the_next_may_be
     until(lambda: len(stage.read()) == 2)
     assert {one["path"].split("/")[1] for one in stage.read()[1:]} == {"notes"}
     first.kill()
-    first.communicate(timeout=60)
+    first.communicate(timeout=240)
     stage.gateway.logged("recording ended", 10)
     assert record(stage.folder / "second.jsonl", "--for", "1s", admin=stage.admin)[0] == 0
 

@@ -271,7 +271,7 @@ def test_a_bad_file_stops_the_start_with_every_fault(tmp_path: Path) -> None:
     file = tmp_path / "routes.yaml"
     file.write_text("version: 2\nservices: {}\n")
     command = [sys.executable, "-m", "strangler_gateway.cli.app", "serve", "--routes", str(file), "--port", "0"]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert done.returncode != 0
     assert "line 1: version" in done.stderr
     assert "routes" in done.stderr
@@ -281,7 +281,7 @@ def test_a_bad_file_stops_the_start_with_every_fault(tmp_path: Path) -> None:
 def test_a_second_gateway_on_the_directory_ends_and_names_the_first_until_a_kill_frees_it(site: Site) -> None:
     command = [sys.executable, "-m", "strangler_gateway.cli.app", "serve", "--routes", str(site.routes)]
     command += ["--port", "0", "--admin-port", "0", "--state-dir", str(site.folder / "state")]
-    second = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    second = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert (second.returncode, "Traceback" in second.stderr) == (1, False)
     assert f"process {site.gateway.process.pid} on " in second.stderr
     assert "--state-dir" in second.stderr

@@ -131,7 +131,7 @@ def test_a_term_finishes_what_is_under_way_in_all_workers(site: WorkersSite) -> 
 def test_a_second_gateway_cannot_take_the_port_of_workers(site: WorkersSite, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "strangler_gateway.cli.app", "serve", str(site.routes), "--workers", "2"]
     command += ["--port", str(site.gateway.port), "--admin-port", "0", "--state-dir", str(tmp_path / "other")]
-    second = subprocess.run(command, capture_output=True, text=True, timeout=30, check=False)
+    second = subprocess.run(command, capture_output=True, text=True, timeout=240, check=False)
     assert (second.returncode, "Traceback" in second.stderr) == (1, False)
     assert f"cannot listen on 127.0.0.1:{site.gateway.port}" in second.stderr
 

@@ -244,7 +244,7 @@ def test_the_page_on_adding_a_mail_makes_a_kind(tmp_path: Path) -> None:
     shutil.copytree(TEMPLATES, folder)
     shutil.rmtree(folder / EXAMPLE)
     for box in making:
-        subprocess.run(["bash", "-euc", box], cwd=tmp_path, check=True, timeout=20)
+        subprocess.run(["bash", "-euc", box], cwd=tmp_path, check=True, timeout=240)
     assert preview.split() == ["polycode", "mails", "preview", EXAMPLE, "--locale", "fr"]
     assert Templates(LINKS, folder).preview(EXAMPLE, "fr") == SHIPPED.preview(EXAMPLE, "fr")
     made = {path.name: path.read_text() for path in (folder / EXAMPLE).iterdir()}

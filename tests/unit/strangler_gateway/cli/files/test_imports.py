@@ -22,7 +22,7 @@ except SystemExit as end:
 def run(*words: str) -> tuple[str, set[str], str, str]:
     """Exit code, imported modules, what was printed, and the errors."""
     command = [sys.executable, "-c", _RUN, *words]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(command, capture_output=True, text=True, timeout=240, check=True)
     *shown, last = done.stdout.splitlines()
     code, *modules = last.split()
     return code, set(modules), "\n".join(shown), done.stderr
