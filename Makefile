@@ -147,10 +147,10 @@ bench-page: $(INSTALLED) ## measure the first paint of the operators' page with 
 	@$(PYTHON_OF_VENV) -m benchmarks.page
 
 dashboards: $(INSTALLED) ## write deploy/grafana/*.json from deploy/dashboards.yaml
-	@$(PYTHON_OF_VENV) -m tests.docs.dashboards
+	@$(PYTHON_OF_VENV) -m tests.docs.generated.dashboards
 
 settings-doc: $(INSTALLED) ## write docs/settings.md from the code
-	@$(PYTHON_OF_VENV) -m tests.docs.settings_page
+	@$(PYTHON_OF_VENV) -m tests.docs.generated.settings_page
 
 tapes: $(INSTALLED) ## record Keycloak's answers for the unit tests anew (run make parts first)
 	@$(PYTHON_OF_VENV) -m tests.unit.extracted.identity_server.record

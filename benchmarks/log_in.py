@@ -22,8 +22,8 @@ from chassis.auth.claims import CLIENT_ADDRESS, NOBODY
 from chassis.database import migrations
 from extracted.account.purchases.storage import MIGRATIONS
 from tests.support.connected import fresh_postgres
-from tests.support.identity import AppliedRealm, account_settings, applied_realm
-from tests.support.monolith_file import MonolithData
+from tests.support.keycloak.identity import AppliedRealm, account_settings, applied_realm
+from tests.support.monolith.monolith_file import MonolithData
 from tests.support.stores import Stores, on_sqlite
 from tests.unit.extracted.running import Gateway, running_service
 

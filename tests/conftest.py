@@ -11,7 +11,7 @@ from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 from tests.support.effort import examples
 
 if TYPE_CHECKING:
-    from tests.support.identity import AppliedRealm
+    from tests.support.keycloak.identity import AppliedRealm
 
 # The machine is shared and slow at times: how long one example takes tells nothing.
 settings.register_profile("steady", deadline=None, max_examples=examples(100))
@@ -26,10 +26,11 @@ for name in [*os.environ]:
     if name.lower() in ("http_proxy", "all_proxy") or name.startswith("STRANGLER_"):
         del os.environ[name]
 
-TOGETHER = tuple(
-    f"tests/{name}"
-    for name in ("http", "parity", "unit/examples/monolith", "unit/extracted/account", "unit/extracted/shop/api")
+_SHARE = (
+    *("http", "parity", "parity/account", "parity/learning", "parity/shop"),
+    *("unit/examples/monolith", "unit/extracted/account", "unit/extracted/shop/api"),
 )
+TOGETHER = tuple(f"tests/{name}" for name in _SHARE)
 """Folders whose tests share running processes."""
 _LONG = "parity recordings faults unit/examples unit/supply_chain unit/benchmarks traces docs"
 FIRST = tuple(f"tests/{name}" for name in _LONG.split())
@@ -61,7 +62,7 @@ def _rank(scope: str) -> int:
 @pytest.fixture(scope="session")
 def keycloak() -> "AppliedRealm":
     """For connected tests: a realm of this session, on the real Keycloak, as `polycode identity apply` makes it."""
-    from tests.support.identity import applied_realm  # its library takes long to import
+    from tests.support.keycloak.identity import applied_realm  # its library takes long to import
 
     return applied_realm()
 

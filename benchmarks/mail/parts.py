@@ -21,7 +21,7 @@ from extracted.mailer.storage.mails import StoredMails
 from extracted.mailer.storage.tables import define
 from parts.servers import postgres, rabbit
 from tests.support.connected import fresh_postgres, fresh_rabbit
-from tests.support.smtp_sink import Taken, recorded
+from tests.support.mail.smtp_sink import Taken, recorded
 from tests.unit.extracted.mailer.running import ROOT, RunningMailer, run, settings, started, stop
 
 _AT_ONCE = 1000
@@ -52,7 +52,7 @@ def sink(folder: Path, latency_ms: float) -> Iterator[SinkProcess]:
     command = [
         sys.executable,
         "-m",
-        "tests.support.smtp_sink",
+        "tests.support.mail.smtp_sink",
         "--record",
         str(record),
         "--latency-ms",

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 _FAULTS = "tests/faults/purchases"
+_MESSAGES = f"{_FAULTS}/messages"
 _FRAMES = "tests/unit/chassis/messaging/rabbit/test_broker.py"
 
 
@@ -70,14 +71,14 @@ MUTATIONS = (
         "chassis/messaging/rabbit/publisher.py",
         "mandatory=True",
         "mandatory=False",
-        f"{_FAULTS}/test_queues.py::test_f15_what_no_queue_takes_waits_in_the_outbox_until_one_does[real parts]",
+        f"{_MESSAGES}/test_queues.py::test_f15_what_no_queue_takes_waits_in_the_outbox_until_one_does[real parts]",
     ),
     Mutation(
         "unconditional debit",
         "legacy_adapter/account/points.py",
         _DEBIT,
         "_DEBIT: Final = PreparedRows(_CHANGES, _change)",
-        f"{_FAULTS}/test_deliveries.py::test_f10_one_buys_much_at_once_with_points_for_one[embedded]",
+        f"{_MESSAGES}/test_deliveries.py::test_f10_one_buys_much_at_once_with_points_for_one[embedded]",
     ),
     Mutation(
         "debit kept on a conflict",
@@ -98,7 +99,7 @@ MUTATIONS = (
         "extracted/account/purchases/service/saga_timeouts.py",
         _ASKED_TO_CANCEL,
         _IMPORTED + _REFUNDED_BY_THE_CLOCK,
-        f"{_FAULTS}/test_late.py::test_f09_time_is_up_while_the_reply_that_it_was_sold_is_on_its_way[embedded]",
+        f"{_MESSAGES}/test_late.py::test_f09_time_is_up_while_the_reply_that_it_was_sold_is_on_its_way[embedded]",
     ),
     Mutation(
         "no decision row: decided from transactions",
@@ -106,7 +107,7 @@ MUTATIONS = (
         "            await deciding.record(command.purchase, decided)\n",
         "            if decided.outcome is decision.SaleOutcome.DECREASED:\n"
         "                await deciding.record(command.purchase, decided)\n",
-        f"{_FAULTS}/test_late.py::test_f08_a_cancel_overtakes_the_decrease_which_is_refused_when_it_comes[embedded]",
+        f"{_MESSAGES}/test_late.py::test_f08_a_cancel_overtakes_the_decrease_which_is_refused_when_it_comes[embedded]",
     ),
     Mutation(
         "a refusal not kept",
@@ -114,7 +115,7 @@ MUTATIONS = (
         "            await deciding.record(command.purchase, decided)\n",
         "            if decided.outcome is not decision.SaleOutcome.REFUSED:\n"
         "                await deciding.record(command.purchase, decided)\n",
-        f"{_FAULTS}/test_late.py::test_f08_a_refusal_stays_one_though_the_item_is_there_when_shop_is_asked_again"
+        f"{_MESSAGES}/test_late.py::test_f08_a_refusal_stays_one_though_the_item_is_there_when_shop_is_asked_again"
         "[embedded]",
     ),
     Mutation(
@@ -122,14 +123,14 @@ MUTATIONS = (
         "extracted/account/purchases/storage/statements.py",
         "update(purchases).where(one.id == given.c.id, among(one.state, counts_in(event)))",
         "update(purchases).where(one.id == given.c.id)",
-        f"{_FAULTS}/test_deliveries.py::test_f09_a_reply_to_a_settled_purchase_changes_nothing[embedded]",
+        f"{_MESSAGES}/test_deliveries.py::test_f09_a_reply_to_a_settled_purchase_changes_nothing[embedded]",
     ),
     Mutation(
         "no request row",
         "extracted/account/purchases/service/orders.py",
         "        return await unit.add_requests(rows)\n",
         "        return [row.id for row in rows]\n",
-        f"{_FAULTS}/test_deliveries.py::"
+        f"{_MESSAGES}/test_deliveries.py::"
         "test_f11_the_same_key_for_something_else_is_refused_for_ever_and_is_another_users_own[embedded]",
     ),
     Mutation(
@@ -159,7 +160,7 @@ MUTATIONS = (
         "extracted/account/purchases/domain/saga.py",
         "    (S.CANCELLING, E.UNANSWERED): Transition(S.CANCELLING, (D.ASK_TO_CANCEL, D.ALARM)),\n",
         "",
-        f"{_FAULTS}/test_late.py::test_f08_a_lost_cancel_is_asked_again_until_shop_answers[embedded]",
+        f"{_MESSAGES}/test_late.py::test_f08_a_lost_cancel_is_asked_again_until_shop_answers[embedded]",
     ),
     Mutation(
         "a success that is not the first is paid",

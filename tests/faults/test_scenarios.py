@@ -12,7 +12,7 @@ ELSEWHERE = {
 
 
 def test_every_fault_has_a_test_that_bears_its_number() -> None:
-    texts = "".join(file.read_text(encoding="utf-8") for file in FOLDER.glob("*/test_*.py"))
+    texts = "".join(file.read_text(encoding="utf-8") for file in FOLDER.rglob("test_*.py"))
     found = {int(number) for number in re.findall(r"(?:def test_|\")f(\d\d)[_ ]", texts)}
     assert found == WANTED - ELSEWHERE.keys()
 

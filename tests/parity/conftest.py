@@ -4,11 +4,11 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.parity.lessons import Lessons, running_lessons
+from tests.parity.account.signing import Signing
+from tests.parity.account.teaming import Teaming
+from tests.parity.account.twins import Twins, running_twins
+from tests.parity.learning.lessons import Lessons, running_lessons
 from tests.parity.sides import Sides, running_sides
-from tests.parity.signing import Signing
-from tests.parity.teaming import Teaming
-from tests.parity.twins import Twins, running_twins
 from tests.support.stores import EVERYWHERE
 
 Folders = pytest.TempPathFactory

@@ -12,7 +12,7 @@ from chassis.auth.claims import Identity
 from chassis.database.database import Database
 from legacy_adapter.identity import MonolithIdentity
 from tests.recordings.running import running_monolith_on
-from tests.support.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithData, claims_of, sign
+from tests.support.monolith.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithData, claims_of, sign
 from tests.support.stores import Stores
 from tests.unit.extracted.running import Answer, Gateway, RunningService, ask, running_service
 

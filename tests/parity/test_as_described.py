@@ -16,10 +16,10 @@ from extracted.account.api import application as account
 from extracted.learning.api import application as learning
 from extracted.shop.api import application as shop
 from extracted.wire.openapi import document
-from tests.parity.lessons import CONTENT, MODULE
+from tests.parity.learning.lessons import CONTENT, MODULE
 from tests.parity.sides import JSON
 from tests.recordings.running import running_monolith
-from tests.support.monolith_file import SECRET, MonolithFile
+from tests.support.monolith.monolith_file import SECRET, MonolithFile
 from tests.support.stores import Stores
 from tests.unit.extracted.running import Gateway, RunningService, ask
 from tests.unit.extracted.services import running_services

@@ -12,7 +12,7 @@ import pytest
 from tests.http.gateway_process import GatewayProcess
 from tests.parity.sides import ACTORS, BOUGHT, fill
 from tests.recordings.running import running_monolith_on
-from tests.support.monolith_file import SECRET, MonolithData
+from tests.support.monolith.monolith_file import SECRET, MonolithData
 from tests.support.stores import EVERYWHERE
 from tests.unit.extracted.running import Answer, Gateway, RunningService, ask
 from tests.unit.extracted.services import NOWHERE, running_services

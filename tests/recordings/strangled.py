@@ -19,14 +19,14 @@ from tests.recordings.mail_sink import MailSink, mail_server
 from tests.recordings.replay import Step
 from tests.recordings.running import running_monolith_on
 from tests.support.connected import fresh_rabbit
-from tests.support.monolith_file import SECRET
+from tests.support.monolith.monolith_file import SECRET
 from tests.support.stores import Stores, on_real_parts, on_sqlite
 from tests.unit.extracted.mailer.running import running_mailer
 from tests.unit.extracted.running import Gateway
 from tests.unit.extracted.services import running_services
 
 if TYPE_CHECKING:
-    from tests.support.identity import AppliedRealm
+    from tests.support.keycloak.identity import AppliedRealm
 
 ROUTES = Path(__file__).parents[2] / "routes.yaml"
 OPERATOR_TOKEN = "an-operator-token-of-the-test-run"
@@ -81,7 +81,7 @@ def embedded(directory: Path) -> Parts:
 
 def with_keycloak(directory: Path) -> Parts:
     """The embedded ones, and a realm of its own on a real Keycloak."""
-    from tests.support.identity import applied_realm  # its library takes long to import
+    from tests.support.keycloak.identity import applied_realm  # its library takes long to import
 
     return replace(embedded(directory), realm=applied_realm())
 
@@ -172,7 +172,7 @@ def _environ(parts: Parts, urls: Mapping[str, str], keys: Gateway, log: Path) ->
 def _of_account(parts: Parts) -> Mapping[str, str]:
     if parts.realm is None:
         return {}
-    from tests.support.identity import account_settings
+    from tests.support.keycloak.identity import account_settings
 
     return account_settings(parts.realm)
 

@@ -17,7 +17,7 @@ from chassis.auth.claims import AuthenticationOutcome, Identity, IdentityUnavail
 from strangler_gateway.identity.introspect import IntrospectProvider
 from strangler_gateway.identity.rules import IntrospectOptions
 from tests.recordings.running import running_monolith
-from tests.support.monolith_file import SECRET, MonolithFile
+from tests.support.monolith.monolith_file import SECRET, MonolithFile
 
 CASSETTES = Path(__file__).with_name("cassettes")
 REWRITE = os.environ.get("CASSETTES") == "rewrite"

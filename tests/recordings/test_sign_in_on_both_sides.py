@@ -12,8 +12,8 @@ import pytest
 
 from tests.recordings.conversation import verification_token
 from tests.recordings.strangled import Parts, Strangled, strangled, with_keycloak
-from tests.support.identity import hash_fast
-from tests.support.monolith_file import MonolithData
+from tests.support.keycloak.identity import hash_fast
+from tests.support.monolith.monolith_file import MonolithData
 from tests.unit.extracted.services import NOWHERE
 
 pytestmark = pytest.mark.connected

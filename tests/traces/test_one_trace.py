@@ -58,7 +58,7 @@ def traced(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Traced]:
             "MAILER_SMTP_TLS": "none",
             "MAILER_PUBLIC_WWW_URL": "https://polycode.example",
         }
-        sink = ("tests.support.smtp_sink", "--port", str(sink_port))
+        sink = ("tests.support.mail.smtp_sink", "--port", str(sink_port))
         others = [
             Process("sink", sink, {}, folder / "sink.log"),
             Process("mailer", ("extracted.mailer", "--port", "0"), mailing | traces, folder / "mailer.log"),

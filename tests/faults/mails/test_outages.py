@@ -4,7 +4,7 @@ from functools import partial
 
 import pytest
 
-from tests.support.smtp_faults import DOT, Fault
+from tests.support.mail.smtp_faults import DOT, Fault
 from tests.support.system.mailing import AGAIN, ONCE, MailScene, on_parts
 from tests.support.system.waiting import until
 

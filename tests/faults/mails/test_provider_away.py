@@ -3,7 +3,7 @@
 import pytest
 
 from tests.faults.mails.conftest import ON_REAL_PARTS
-from tests.support.smtp_faults import DOT, RCPT, Fault
+from tests.support.mail.smtp_faults import DOT, RCPT, Fault
 from tests.support.system.mailing import AGAIN, ONCE, MailScene
 from tests.support.system.waiting import until
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.smtp_faults import DATA, DOT, EHLO, GREETING, MAIL, RCPT, Fault
+from tests.support.mail.smtp_faults import DATA, DOT, EHLO, GREETING, MAIL, RCPT, Fault
 from tests.support.system.mailing import AGAIN, ONCE, MailScene
 
 VERBS = (MAIL, RCPT, DATA, DOT)

@@ -4,7 +4,7 @@ import psutil
 import pytest
 
 from tests.faults.mails.conftest import ON_REAL_PARTS
-from tests.support.smtp_faults import DOT, Fault
+from tests.support.mail.smtp_faults import DOT, Fault
 from tests.support.system.mailing import AGAIN, ONCE, MailScene
 from tests.support.system.waiting import until
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.smtp_faults import DOT, Fault
+from tests.support.mail.smtp_faults import DOT, Fault
 from tests.support.system.mailing import AGAIN, ONCE, MailScene
 
 DROPS = Fault(DOT, "drop", times=1)

@@ -23,8 +23,8 @@ from legacy_adapter.account.exchanged_tokens import LegacyExchangedTokens
 from legacy_adapter.account.passwords import Passwords
 from legacy_adapter.account.subjects import LegacySubjects
 from legacy_adapter.identity import MonolithIdentity
-from tests.support.identity import AppliedRealm, account_settings
-from tests.support.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithData
+from tests.support.keycloak.identity import AppliedRealm, account_settings
+from tests.support.monolith.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithData
 from tests.support.stores import ON_THE_MONOLITHS_TABLES, OpenStores, on_sqlite
 
 PASSWORD = "correct horse 9"

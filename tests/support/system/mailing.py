@@ -23,8 +23,8 @@ from chassis.messaging.envelope import Envelope
 from chassis.messaging.open import open_broker
 from parts.ports import free_port
 from tests.support.connected import RABBIT_MANAGEMENT_URL, fresh_postgres, fresh_rabbit
-from tests.support.smtp_faults import Fault, write_faults
-from tests.support.smtp_sink import Taken, recorded
+from tests.support.mail.smtp_faults import Fault, write_faults
+from tests.support.mail.smtp_sink import Taken, recorded
 from tests.support.system.meddling import TOPOLOGY, Meddler, RabbitMeddler, SqliteMeddler
 from tests.support.system.processes import Process
 from tests.support.system.tcp_proxy import TcpProxy
@@ -340,7 +340,7 @@ def _scene(
 ) -> Iterator[MailScene]:
     port = free_port()
     arguments = ("--port", str(port), "--record", str(folder / "taken.jsonl"), "--faults", str(folder / "faults.json"))
-    sink = Process("sink", ("tests.support.smtp_sink", *arguments), {}, folder / "sink.log")
+    sink = Process("sink", ("tests.support.mail.smtp_sink", *arguments), {}, folder / "sink.log")
     environ = PACE | {
         "MAILER_DATABASE_URL": mailers_url,
         "MAILER_BROKER_URL": broker_url,

@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 
 from chassis.database import migrations
 from parts.ports import free_port
-from tests.support.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithData
+from tests.support.monolith.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithData
 from tests.support.stores import Stores
 from tests.support.system.processes import ROOT, Process
 

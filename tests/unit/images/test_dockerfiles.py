@@ -22,7 +22,7 @@ from strangler_gateway.identity.signer import open_signer
 from strangler_gateway.joined import joined
 from strangler_gateway.settings import Settings as Gateway
 from strangler_gateway.telemetry.stats import Stats
-from tests.support.identity import CLIENTS
+from tests.support.keycloak.identity import CLIENTS
 
 COMPOSE = yaml.safe_load((ROOT / "compose.yaml").read_text())
 SETTINGS: dict[str, type[BaseSettings]] = {

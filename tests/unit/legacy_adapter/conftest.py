@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from chassis.database.database import Database
-from tests.support.monolith_file import MonolithData
+from tests.support.monolith.monolith_file import MonolithData
 from tests.support.stores import ON_THE_MONOLITHS_TABLES
 from tests.unit.legacy_adapter.team_world import TeamWorld, team_world
 

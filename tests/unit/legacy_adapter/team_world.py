@@ -21,7 +21,7 @@ from extracted.account.purchases.storage import MIGRATIONS
 from extracted.account.teams.domain import Team
 from extracted.account.teams.service import TeamService
 from legacy_adapter.account.team_changes import LegacyTeamChanges
-from tests.support.monolith_file import MonolithData
+from tests.support.monolith.monolith_file import MonolithData
 
 OF_TEAMS = (
     tables.teams, tables.team_members, tables.auth_roles, tables.auth_role_policies, tables.auth_subject_roles,

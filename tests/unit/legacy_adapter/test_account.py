@@ -16,7 +16,7 @@ from extracted.account.teams.domain import Member, Team
 from extracted.account.users.domain import UserSettings
 from legacy_adapter.account.teams import LegacyTeams
 from legacy_adapter.account.users import LegacyUsers, LegacyUserSettings
-from tests.support.monolith_file import MonolithData
+from tests.support.monolith.monolith_file import MonolithData
 
 ALL = PageQuery(0, 100)
 LATER = datetime(2040, 1, 2, tzinfo=UTC)

@@ -26,7 +26,7 @@ from legacy_adapter.documents.port import (
 )
 from legacy_adapter.stores import opened
 from tests.support.connected import expect_lost_updates
-from tests.support.monolith_file import MonolithData
+from tests.support.monolith.monolith_file import MonolithData
 from tests.support.stores import on_real_parts
 
 ROOT = Path(__file__).resolve().parents[3]

@@ -16,7 +16,7 @@ from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity, Identit
 from chassis.database.database import Database
 from chassis.settings import SettingsInvalid
 from legacy_adapter.identity import MAX_TOKENS, MonolithIdentity, from_environment
-from tests.support.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithFile, claims_of, sign
+from tests.support.monolith.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithFile, claims_of, sign
 
 Plugin = MonolithIdentity
 

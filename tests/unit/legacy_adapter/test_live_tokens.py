@@ -7,7 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 from chassis.database.database import Database
 from legacy_adapter.live_tokens import LiveToken, LiveTokens, TokenQuestion
-from tests.support.monolith_file import MonolithData
+from tests.support.monolith.monolith_file import MonolithData
 
 TOMORROW = datetime.now(UTC) + timedelta(days=1)
 

@@ -8,7 +8,7 @@ from sqlalchemy import Text, literal, select
 from chassis.database.database import Database
 from legacy_adapter.account.points import LegacyPoints
 from legacy_adapter.account.sold_rows import LegacySoldRows
-from tests.support.monolith_file import MonolithData
+from tests.support.monolith.monolith_file import MonolithData
 
 NOBODY = str(uuid.uuid4())
 

@@ -13,7 +13,7 @@ from examples.monolith.storage import tables
 from extracted.account.domain import AlreadyThere
 from extracted.account.teams.domain import MembershipRefusal, Team
 from tests.support.connected import waiting
-from tests.support.monolith_file import MonolithData
+from tests.support.monolith.monolith_file import MonolithData
 from tests.support.stores import on_real_schema
 from tests.unit.legacy_adapter.team_world import TeamWorld
 

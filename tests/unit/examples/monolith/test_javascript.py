@@ -6,7 +6,7 @@ import pytest
 
 from examples.monolith.http.javascript import parse, stringify
 from examples.monolith.http.v8_syntax import SyntaxFault, find_fault
-from tests.support.json_texts import FAULTS, NUMBERS
+from tests.support.monolith.json_texts import FAULTS, NUMBERS
 
 
 @pytest.mark.parametrize(("text", "sentence"), FAULTS.items())

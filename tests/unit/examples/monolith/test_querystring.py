@@ -4,7 +4,7 @@ import pytest
 
 from examples.monolith.http.javascript import stringify
 from examples.monolith.http.querystring import TooManyParameters, parse_form, parse_query
-from tests.support.query_strings import FORMS, QUERIES
+from tests.support.monolith.query_strings import FORMS, QUERIES
 
 
 @pytest.mark.parametrize(("text", "value"), QUERIES.items())

@@ -15,7 +15,7 @@ from extracted.account.purchases.storage import MIGRATIONS
 from extracted.account.purchases.wiring import TOPOLOGY
 from tests.recordings.running import running_monolith_on
 from tests.support.connected import fresh_rabbit
-from tests.support.monolith_file import MonolithData
+from tests.support.monolith.monolith_file import MonolithData
 from tests.support.stores import EVERYWHERE, on_real_parts, on_sqlite
 from tests.unit.extracted.running import Gateway, RunningService, running_service
 

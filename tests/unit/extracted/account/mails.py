@@ -12,7 +12,7 @@ from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity
 from chassis.messaging.open import open_broker
 from chassis.messaging.port import Delivery
 from examples.monolith.storage import tables
-from tests.support.monolith_file import MonolithData
+from tests.support.monolith.monolith_file import MonolithData
 from tests.unit.extracted.account.conftest import Mailing
 from tests.unit.extracted.running import Answer, RunningService, ask
 

@@ -14,8 +14,8 @@ from chassis.auth.claims import AuthenticationOutcome, Identity
 from chassis.database import migrations
 from examples.monolith.storage import tables
 from extracted.account.purchases.storage import MIGRATIONS
-from tests.parity.twins import asked_for
-from tests.support.monolith_file import MonolithData
+from tests.parity.account.twins import asked_for
+from tests.support.monolith.monolith_file import MonolithData
 from tests.unit.extracted.account.mails import JSON, at_once
 from tests.unit.extracted.running import Answer, Gateway, RunningService, running_service
 

@@ -17,7 +17,7 @@ from chassis.database import migrations
 from extracted.account.purchases.storage import MIGRATIONS
 from strangler_gateway.cli.app import app as strangler_app
 from tests.http.gateway_process import GatewayProcess
-from tests.support.monolith_file import SECRET, MonolithData, MonolithFile
+from tests.support.monolith.monolith_file import SECRET, MonolithData, MonolithFile
 from tests.unit.extracted.running import ROOT, START_TIMEOUT_S, Gateway, RunningService, ask, running_service
 
 pytestmark = pytest.mark.walk

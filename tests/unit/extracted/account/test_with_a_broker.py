@@ -13,7 +13,7 @@ from chassis.messaging.open import open_broker
 from chassis.messaging.port import TopologyDiffers
 from extracted.account.purchases.storage import MIGRATIONS
 from tests.recordings.running import running_monolith_on
-from tests.support.monolith_file import MonolithData
+from tests.support.monolith.monolith_file import MonolithData
 from tests.support.stores import on_sqlite
 from tests.support.system.waiting import until
 from tests.unit.extracted.account.conftest import Mailing, queues_of_mailer

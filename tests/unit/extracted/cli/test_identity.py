@@ -10,7 +10,7 @@ import pytest
 from extracted.identity_server.wanted import HERE
 from parts.fresh import IdentityServer
 from tests.support.connected import fresh_realm
-from tests.support.identity import CLIENTS, fresh_secrets
+from tests.support.keycloak.identity import CLIENTS, fresh_secrets
 from tests.unit.extracted.cli.polycode import UNREACHABLE, USAGE, Polycode
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.smtp_faults import DOT, RCPT, Fault
+from tests.support.mail.smtp_faults import DOT, RCPT, Fault
 from tests.support.system.waiting import until
 from tests.unit.extracted.cli.polycode import REFUSED, UNREACHABLE, USAGE, Polycode
 from tests.unit.extracted.mailer.databases import on_sqlite

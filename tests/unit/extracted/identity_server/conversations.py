@@ -12,7 +12,7 @@ from extracted.identity_server.domain import Administrator, ClientCredential, Fo
 from extracted.identity_server.keycloak import RealmAdministration, RealmUsers, realm_administration, realm_users
 from extracted.identity_server.wanted import Compatibility, Json
 from parts.fresh import IdentityServer
-from tests.support.identity import wanted
+from tests.support.keycloak.identity import wanted
 
 LESS = ("polycode", "polycode-identity")
 """Clients that stand for all: a tape is to be read."""

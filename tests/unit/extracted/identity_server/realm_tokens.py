@@ -6,7 +6,7 @@ from typing import Any
 
 import httpx
 
-from tests.support.identity import AppliedRealm
+from tests.support.keycloak.identity import AppliedRealm
 
 USER, PASSWORD = "5b0d9f5e-0000-4000-8000-00000000000a", "pässword 😀"
 EMAIL = "a@b.example"

@@ -4,8 +4,8 @@ import asyncio
 from pathlib import Path
 
 from parts.fresh import IdentityServer, keycloak_realm
-from tests.support.identity import CLIENTS, AppliedRealm, apply_to, fresh_secrets
-from tests.support.tapes import recorded
+from tests.support.keycloak.identity import CLIENTS, AppliedRealm, apply_to, fresh_secrets
+from tests.support.keycloak.tapes import recorded
 from tests.unit.extracted.identity_server.conversations import CONVERSATIONS, Conversation, Stage
 
 TAPES = Path(__file__).with_name("tapes")

@@ -7,7 +7,7 @@ import pytest
 
 from extracted.identity_server.domain import Administrator, IdentityServerAway
 from extracted.identity_server.keycloak import realm_administration
-from tests.support.tapes import played, shape
+from tests.support.keycloak.tapes import played, shape
 from tests.unit.extracted.identity_server.conversations import CONVERSATIONS
 from tests.unit.extracted.identity_server.record import ON_TAPE, TAPES, record
 

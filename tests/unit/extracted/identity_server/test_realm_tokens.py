@@ -2,7 +2,7 @@
 
 import pytest
 
-from tests.support.identity import CLIENTS, AppliedRealm
+from tests.support.keycloak.identity import CLIENTS, AppliedRealm
 from tests.unit.extracted.identity_server.realm_tokens import (
     EMAIL,
     PASSWORD,

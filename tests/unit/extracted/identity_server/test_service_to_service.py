@@ -17,8 +17,8 @@ from extracted.learning.submissions.domain import CodeResult
 from extracted.learning.submissions.ports import CodeJob, RunFailed
 from extracted.learning.submissions.runner_client import HttpRunner
 from tests.recordings.running import running_runner
-from tests.support.identity import AppliedRealm, add_key
-from tests.support.monolith_file import MonolithFile
+from tests.support.keycloak.identity import AppliedRealm, add_key
+from tests.support.monolith.monolith_file import MonolithFile
 from tests.unit.extracted.identity_server.realm_tokens import id_token, key_of, token_of, user_token
 from tests.unit.extracted.running import Gateway
 from tests.unit.extracted.shop.running import RunningShop, ask, bearer, running_shop, user

@@ -20,8 +20,8 @@ from extracted.mailer.smtp_out.client import SmtpTransport
 from extracted.mailer.storage.delivery_queue import StoredDeliveryQueue
 from extracted.mailer.templating.templates import Templates
 from extracted.mailer.templating.variables import Links
-from tests.support.smtp_faults import Fault, Faults, Moment
-from tests.support.smtp_sink import Sink
+from tests.support.mail.smtp_faults import Fault, Faults, Moment
+from tests.support.mail.smtp_sink import Sink
 from tests.unit.extracted.mailer.databases import Kept, wanted
 
 LONG = SmtpTimeouts(connect_s=10, command_s=10, data_s=10, dot_s=10)

@@ -17,8 +17,8 @@ from chassis.messaging.open import open_broker
 from chassis.messaging.topology import load
 from extracted.mailer.main import TOPOLOGY
 from extracted.mailer.messages import REQUESTED
-from tests.support.smtp_faults import Fault, write_faults
-from tests.support.smtp_sink import Taken, recorded
+from tests.support.mail.smtp_faults import Fault, write_faults
+from tests.support.mail.smtp_sink import Taken, recorded
 from tests.unit.extracted.running import ROOT, START_TIMEOUT_S, Answer, announced_port, ask, stop
 
 __all__ = [
@@ -138,7 +138,7 @@ class RunningSink:
 def running_sink(folder: Path) -> Iterator[RunningSink]:
     record, faults = folder / "taken.jsonl", folder / "faults.json"
     record.touch()
-    command = [sys.executable, "-m", "tests.support.smtp_sink", "--record", str(record), "--faults", str(faults)]
+    command = [sys.executable, "-m", "tests.support.mail.smtp_sink", "--record", str(record), "--faults", str(faults)]
     with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True) as process:
         try:
             assert process.stdout is not None

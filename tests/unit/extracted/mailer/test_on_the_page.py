@@ -10,7 +10,7 @@ import pytest
 
 from chassis.messaging.envelope import new_id
 from tests.support.gateway.administered import OPERATOR, AdminServer
-from tests.support.smtp_faults import RCPT, Fault
+from tests.support.mail.smtp_faults import RCPT, Fault
 from tests.support.system.waiting import until
 from tests.unit.extracted.mailer.running import OPERATOR as MAILERS
 from tests.unit.extracted.mailer.running import RunningMailer, published, request, running_mailer, running_sink

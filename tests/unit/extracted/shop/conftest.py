@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.monolith_file import MonolithFile
+from tests.support.monolith.monolith_file import MonolithFile
 from tests.unit.extracted.shop.running import Gateway, RunningShop, running_seller, running_shop
 
 

@@ -22,7 +22,7 @@ from extracted.shop.storage.decisions import StoredDecisions
 from extracted.shop.storage.quantities import StoredQuantities
 from extracted.shop.storage.tables import ShopTables
 from legacy_adapter.shop.transactions import LegacySales
-from tests.support.monolith_file import MonolithData
+from tests.support.monolith.monolith_file import MonolithData
 from tests.support.stores import Stores
 from tests.unit.extracted.shop.commands import purchase
 

@@ -12,7 +12,7 @@ import pytest
 from chassis.messaging.open import open_broker
 from chassis.messaging.topology import load
 from extracted.shop.main import TOPOLOGY
-from tests.support.monolith_file import MonolithFile
+from tests.support.monolith.monolith_file import MonolithFile
 from tests.support.system.waiting import until
 from tests.unit.extracted.shop.commands import decrease, purchase
 from tests.unit.extracted.shop.running import Answer, Gateway, RunningShop, ask, migrated, running_seller

@@ -15,7 +15,7 @@ from chassis.messaging.open import open_broker
 from chassis.messaging.topology import Topology, load
 from extracted.shop.main import TOPOLOGY
 from tests.support.connected import fresh_postgres, fresh_rabbit
-from tests.support.monolith_file import MonolithFile
+from tests.support.monolith.monolith_file import MonolithFile
 from tests.support.system.waiting import until
 from tests.unit.extracted.shop.commands import decrease, purchase
 from tests.unit.extracted.shop.running import (

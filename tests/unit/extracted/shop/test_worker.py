@@ -11,7 +11,7 @@ from chassis.messaging.topology import load
 from extracted.shop.main import TOPOLOGY
 from tests.support.connected import fresh_rabbit, waiting
 from tests.support.messaging import Collector, until
-from tests.support.monolith_file import MonolithData
+from tests.support.monolith.monolith_file import MonolithData
 from tests.support.stores import on_real_parts
 from tests.unit.extracted.shop.commands import decrease, purchase
 from tests.unit.extracted.shop.running import INTERNAL_TOKEN, Gateway, ask, bearer, running_seller

@@ -12,7 +12,7 @@ from starlette.types import Message
 
 from extracted.wire.body import BodyRefused, read
 from extracted.wire.jsontext import stringify
-from tests.support.query_strings import FORMS
+from tests.support.monolith.query_strings import FORMS
 
 JSON = {"content-type": "application/json", "transfer-encoding": "chunked"}
 FORM = {"content-type": "application/x-www-form-urlencoded", "transfer-encoding": "chunked"}

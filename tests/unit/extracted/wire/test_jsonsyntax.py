@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extracted.wire.jsonsyntax import fault
-from tests.support.json_texts import FAULTS
+from tests.support.monolith.json_texts import FAULTS
 
 
 @pytest.mark.parametrize(("text", "sentence"), FAULTS.items())

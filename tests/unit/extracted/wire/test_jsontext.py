@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from extracted.wire.jsontext import parse, stringify
-from tests.support.json_texts import NUMBERS
+from tests.support.monolith.json_texts import NUMBERS
 
 
 @pytest.mark.parametrize(("number", "text"), [*NUMBERS, *((n, "null") for n in (math.nan, math.inf, -math.inf))])

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from extracted.wire.jsontext import stringify
 from extracted.wire.query import as_string, decode, parse
-from tests.support.query_strings import QUERIES
+from tests.support.monolith.query_strings import QUERIES
 
 
 @pytest.mark.parametrize(("text", "query"), QUERIES.items())

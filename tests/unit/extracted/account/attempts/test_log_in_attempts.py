@@ -23,7 +23,7 @@ from extracted.account.domain import Compat
 from extracted.account.purchases.storage import MIGRATIONS
 from extracted.account.sign_in.domain import IssuedToken, Login, LoginRefusal, LoginResult
 from extracted.account.sign_in.service import SignIn
-from tests.support.monolith_file import MonolithData
+from tests.support.monolith.monolith_file import MonolithData
 from tests.support.stores import EVERYWHERE
 
 RIGHT, WRONG = "right", "wrong"

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.monolith_file import MonolithData
+from tests.support.monolith.monolith_file import MonolithData
 from tests.support.stores import EVERYWHERE
 from tests.unit.extracted.account.purchases.world import World, opened
 

@@ -22,7 +22,7 @@ from chassis.messaging.port import Broker, Delivery
 from examples.monolith.storage import tables
 from extracted.account.purchases import messages
 from tests.support.connected import POSTGRES_URL, fresh_name
-from tests.support.monolith_file import MonolithData
+from tests.support.monolith.monolith_file import MonolithData
 from tests.support.stores import on_sqlite
 from tests.support.system.waiting import until
 from tests.unit.extracted.account.conftest import PARTS

@@ -27,7 +27,7 @@ from extracted.account.purchases.domain.saga import TRANSITIONS, PurchaseState
 from extracted.account.purchases.service.buy import _without_purchase
 from extracted.account.purchases.service.orders import Order
 from tests.support.effort import examples
-from tests.support.monolith_file import MonolithFile
+from tests.support.monolith.monolith_file import MonolithFile
 from tests.unit.extracted.account.purchases.world import MIGRATIONS, ShopModel, World, requested, world
 
 T = TypeVar("T")

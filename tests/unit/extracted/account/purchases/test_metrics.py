@@ -15,7 +15,7 @@ from chassis.database import migrations
 from extracted.account.purchases.messages import DECISIONS_QUEUE, PURCHASES_QUEUE, REQUESTED
 from extracted.account.purchases.storage import MIGRATIONS
 from extracted.account.rewards.messages import QUEUE as REWARDS_QUEUE
-from tests.support.monolith_file import MonolithFile
+from tests.support.monolith.monolith_file import MonolithFile
 from tests.support.system.meddling import SqliteMeddler
 from tests.support.system.waiting import until
 from tests.unit.extracted.running import Answer, Gateway, RunningService, ask, running_service

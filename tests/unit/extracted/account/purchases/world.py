@@ -37,7 +37,7 @@ from extracted.account.purchases.storage.purchases import SqlPurchaseStore, Tran
 from extracted.account.purchases.storage.statements import build
 from extracted.account.purchases.storage.tables import PurchaseTables, define
 from legacy_adapter.account.points import LegacyPoints
-from tests.support.monolith_file import MonolithData
+from tests.support.monolith.monolith_file import MonolithData
 
 MIGRATIONS = Path(__file__).parents[5] / "extracted" / "account" / "migrations"
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

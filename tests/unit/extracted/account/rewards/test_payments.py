@@ -16,7 +16,7 @@ from extracted.account.rewards.domain import MOST_POINTS, EarnedReward, RewardOu
 from extracted.account.rewards.storage import SqlRewardLedger
 from legacy_adapter.account.points import LegacyPoints
 from legacy_adapter.account.sold_rows import LegacySoldRows
-from tests.support.monolith_file import MonolithData
+from tests.support.monolith.monolith_file import MonolithData
 from tests.support.stores import EVERYWHERE
 from tests.unit.extracted.account.purchases.world import NOW, World, opened
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.monolith_file import MonolithData
+from tests.support.monolith.monolith_file import MonolithData
 from tests.support.stores import ON_THE_MONOLITHS_TABLES
 from tests.unit.extracted.account.sessions.world import SessionWorld, opened
 

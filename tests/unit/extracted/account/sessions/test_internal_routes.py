@@ -14,7 +14,7 @@ from chassis.auth.tokens import TokenVerifier
 from chassis.store import StoreUnavailable
 from extracted.account.sessions.api.internal import MOST_BYTES, application
 from strangler_gateway.identity.signer import Signer
-from tests.support.monolith_file import MonolithFile
+from tests.support.monolith.monolith_file import MonolithFile
 from tests.unit.extracted.account.sessions.world import KEYS, SessionWorld, opened
 
 GATEWAY = Signer([ECKey.generate_key("P-256", private=True)])

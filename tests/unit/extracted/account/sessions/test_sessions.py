@@ -14,8 +14,8 @@ from extracted.account.domain import Compat
 from extracted.account.sessions.domain import AnotherUser
 from extracted.account.sessions.storage.sessions import KEPT
 from legacy_adapter.identity import MonolithIdentity
-from tests.support.keycloak_tokens import LIFETIME_S
-from tests.support.monolith_file import AUDIENCE, ISSUER, SECRET
+from tests.support.keycloak.keycloak_tokens import LIFETIME_S
+from tests.support.monolith.monolith_file import AUDIENCE, ISSUER, SECRET
 from tests.unit.extracted.account.sessions.world import KEYS, SessionWorld
 
 

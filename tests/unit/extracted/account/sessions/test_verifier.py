@@ -16,7 +16,7 @@ from chassis.auth.claims import IdentityUnavailable
 from chassis.auth.jwks import FixedKeys
 from chassis.auth.jwt import TokenRejected
 from extracted.account.sessions.verifier import LEEWAY_S, KeycloakTokens
-from tests.support.keycloak_tokens import CLIENT, REALM, KeycloakKeys, claims_of
+from tests.support.keycloak.keycloak_tokens import CLIENT, REALM, KeycloakKeys, claims_of
 
 KEYS = KeycloakKeys()
 USER = str(uuid.uuid4())

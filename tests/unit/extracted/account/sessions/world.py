@@ -18,8 +18,8 @@ from extracted.account.sessions.verifier import KeycloakTokens
 from legacy_adapter.account.access_tokens import token_form
 from legacy_adapter.account.exchanged_tokens import LegacyExchangedTokens
 from legacy_adapter.account.subjects import LegacySubjects
-from tests.support.keycloak_tokens import CLIENT, REALM, KeycloakKeys
-from tests.support.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithData
+from tests.support.keycloak.keycloak_tokens import CLIENT, REALM, KeycloakKeys
+from tests.support.monolith.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithData
 
 KEYS = KeycloakKeys()
 

@@ -19,8 +19,8 @@ from extracted.account.sign_in.domain import IssuedToken, Login
 from extracted.account.sign_in.keycloak_authority import KeycloakAuthority
 from extracted.account.sign_in.storage.moved_users import SqlMovedUsers, define
 from legacy_adapter.account.access_tokens import LegacyAccessTokens, token_form
-from tests.support.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithData
-from tests.support.scripted_keycloak import ScriptedKeycloak
+from tests.support.keycloak.scripted_keycloak import ScriptedKeycloak
+from tests.support.monolith.monolith_file import AUDIENCE, ISSUER, SECRET, MonolithData
 from tests.support.stores import EVERYWHERE
 from tests.unit.extracted.account.sessions.world import KEYS, SessionWorld, opened
 

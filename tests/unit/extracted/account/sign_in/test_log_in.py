@@ -12,7 +12,7 @@ from chassis.auth.claims import AuthenticationOutcome, Identity
 from chassis.database import migrations
 from examples.monolith.storage import tables
 from extracted.account.purchases.storage import MIGRATIONS
-from tests.support.monolith_file import SECRET, MonolithData
+from tests.support.monolith.monolith_file import SECRET, MonolithData
 from tests.unit.extracted.running import Answer, Gateway, RunningService, ask, running_service
 
 pytestmark = pytest.mark.walk

@@ -15,7 +15,7 @@ import pytest
 from chassis.database import migrations
 from extracted.account.purchases.storage import MIGRATIONS
 from extracted.identity_server.wanted import Compatibility
-from tests.support.identity import (
+from tests.support.keycloak.identity import (
     AppliedRealm,
     account_settings,
     add_key,
@@ -24,7 +24,7 @@ from tests.support.identity import (
     apply_to,
     hash_fast,
 )
-from tests.support.monolith_file import MonolithFile
+from tests.support.monolith.monolith_file import MonolithFile
 from tests.support.system.tcp_proxy import TcpProxy
 from tests.support.system.waiting import until
 from tests.unit.extracted.running import Gateway, RunningService, ask, running_service

@@ -5,7 +5,7 @@ import uuid
 import pytest
 
 from chassis.auth.claims import AuthenticationOutcome, Identity
-from tests.support.monolith_file import MonolithData
+from tests.support.monolith.monolith_file import MonolithData
 from tests.unit.extracted.running import RunningService
 
 pytestmark = pytest.mark.walk

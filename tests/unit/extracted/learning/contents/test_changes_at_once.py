@@ -11,8 +11,8 @@ from legacy_adapter.documents.port import DocumentStore
 from legacy_adapter.learning.contents import LegacyContents
 from legacy_adapter.learning.trees import TreePlan
 from legacy_adapter.stores import opened
-from tests.parity.lessons import CONTENT
-from tests.support.monolith_file import MonolithData
+from tests.parity.learning.lessons import CONTENT
+from tests.support.monolith.monolith_file import MonolithData
 from tests.unit.extracted.learning.contents.trees import changed, loose
 
 

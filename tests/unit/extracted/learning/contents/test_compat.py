@@ -4,8 +4,8 @@ from typing import Any
 
 import pytest
 
-from tests.parity.lessons import MODULE
-from tests.support.monolith_file import MonolithData
+from tests.parity.learning.lessons import MODULE
+from tests.support.monolith.monolith_file import MonolithData
 from tests.unit.extracted.learning.contents.trees import ADMIN, READER, add, data_of, running_learning, send
 from tests.unit.extracted.running import Gateway
 

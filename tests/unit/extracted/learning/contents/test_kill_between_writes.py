@@ -10,8 +10,8 @@ import pytest
 from legacy_adapter.learning.contents import LegacyContents
 from legacy_adapter.learning.tidying import LegacyTreeCare
 from legacy_adapter.stores import opened
-from tests.parity.lessons import CONTENT
-from tests.support.monolith_file import MonolithData
+from tests.parity.learning.lessons import CONTENT
+from tests.support.monolith.monolith_file import MonolithData
 from tests.unit.extracted.learning.contents.trees import add, changed, loose, running_learning, send, without_ids
 from tests.unit.extracted.running import Gateway
 

@@ -7,8 +7,8 @@ from extracted.learning.modules.domain import Module
 from legacy_adapter.learning.contents import LegacyContents
 from legacy_adapter.learning.modules import LegacyModules
 from legacy_adapter.stores import opened
-from tests.parity.lessons import CONTENT, MODULE
-from tests.support.monolith_file import MonolithData
+from tests.parity.learning.lessons import CONTENT, MODULE
+from tests.support.monolith.monolith_file import MonolithData
 
 
 class CountedDocuments:

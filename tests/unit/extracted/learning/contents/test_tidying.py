@@ -15,7 +15,7 @@ from bson import ObjectId
 from legacy_adapter.documents.port import new_document
 from legacy_adapter.learning.tidying import LegacyTreeCare
 from legacy_adapter.stores import MonolithStores, opened
-from tests.support.monolith_file import MonolithData
+from tests.support.monolith.monolith_file import MonolithData
 from tests.unit.extracted.learning.contents.trees import TOKEN, add, data_of, loose, running_learning, send
 from tests.unit.extracted.running import Gateway, ask
 

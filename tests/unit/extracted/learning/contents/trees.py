@@ -10,8 +10,8 @@ from bson import ObjectId
 from chassis.auth.claims import AuthenticationOutcome, Identity
 from legacy_adapter.documents.port import Document
 from legacy_adapter.learning.trees import named
-from tests.parity.lessons import CONTENT
-from tests.support.monolith_file import MonolithData
+from tests.parity.learning.lessons import CONTENT
+from tests.support.monolith.monolith_file import MonolithData
 from tests.unit.extracted.running import Answer, Gateway, RunningService, running_service
 
 ADMIN = Identity(AuthenticationOutcome.USER, "7d4c9f0e-6a52-4f0c-9f3e-0d6a3f2b1c5e", ("admin",))

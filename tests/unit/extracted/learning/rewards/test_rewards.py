@@ -27,7 +27,7 @@ from legacy_adapter.learning.submissions import LegacySubmissions
 from legacy_adapter.learning.success_marks import LegacySuccessMarks
 from legacy_adapter.stores import MonolithStores, opened
 from tests.support.memory_broker import MemoryBroker
-from tests.support.monolith_file import MonolithData
+from tests.support.monolith.monolith_file import MonolithData
 from tests.support.stores import EVERYWHERE
 
 CODE = ("PYTHON", "print(4)")

@@ -13,8 +13,8 @@ from extracted.mailer.delivery.provider import SmtpTimeouts
 from extracted.mailer.delivery.sender import wake_one
 from extracted.mailer.delivery.throttle import BreakerLimits, Throttle
 from extracted.mailer.domain import Claimed, MailState, OutgoingMessage, Policy
-from tests.support.smtp_faults import DATA, DOT, GREETING, RCPT, Fault
-from tests.support.smtp_sink import Sink, running_sink
+from tests.support.mail.smtp_faults import DATA, DOT, GREETING, RCPT, Fault
+from tests.support.mail.smtp_sink import Sink, running_sink
 from tests.unit.extracted.mailer.databases import Kept
 from tests.unit.extracted.mailer.post import BREAKER_LIMITS, COMPOSER, Hanging, eventually, post
 

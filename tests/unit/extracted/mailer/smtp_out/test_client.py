@@ -14,8 +14,8 @@ from extracted.mailer.delivery.provider import NotHandedOver, Provider, SmtpTime
 from extracted.mailer.domain import Accepted, DeliveryOutcome, OutgoingMessage, Rejected, Unanswered, Unreachable
 from extracted.mailer.smtp_out.client import SmtpTransport
 from tests.http.certificates import Authority
-from tests.support.smtp_faults import AUTH, DATA, DOT, EHLO, GREETING, MAIL, QUIT, RCPT, RSET, STARTTLS, Fault
-from tests.support.smtp_sink import Sink, running_sink
+from tests.support.mail.smtp_faults import AUTH, DATA, DOT, EHLO, GREETING, MAIL, QUIT, RCPT, RSET, STARTTLS, Fault
+from tests.support.mail.smtp_sink import Sink, running_sink
 from tests.unit.extracted.mailer.post import LONG, SHORT, Hanging, eventually
 
 HOST = "localhost"

@@ -11,7 +11,7 @@ import pytest
 
 from chassis.database.database import Database
 from extracted.shop.domain import Quantity
-from tests.support.monolith_file import MonolithFile
+from tests.support.monolith.monolith_file import MonolithFile
 from tests.unit.extracted.shop.commands import cancel, decrease
 from tests.unit.extracted.shop.running import (
     INTERNAL_TOKEN,

@@ -9,7 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from chassis.auth.claims import NOBODY, Identity
-from tests.support.monolith_file import MonolithFile
+from tests.support.monolith.monolith_file import MonolithFile
 from tests.unit.extracted.shop.running import (
     ADMIN,
     BAD_REQUEST,

@@ -18,7 +18,7 @@ from extracted.shop.settings import Settings
 from legacy_adapter.shop.items import LegacyItems
 from legacy_adapter.shop.transactions import LegacyPurchases
 from legacy_adapter.stores import opened
-from tests.support.monolith_file import MonolithData, MonolithFile
+from tests.support.monolith.monolith_file import MonolithData, MonolithFile
 from tests.support.stores import EVERYWHERE
 from tests.unit.extracted.shop.running import (
     INTERNAL_TOKEN,

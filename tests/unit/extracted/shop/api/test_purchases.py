@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from tests.support.monolith_file import MonolithFile
+from tests.support.monolith.monolith_file import MonolithFile
 from tests.unit.extracted.shop.running import ADMIN, BAD_REQUEST, STORE_FAILED, RunningShop, data, told, user
 
 

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.support.monolith_file import MonolithFile
+from tests.support.monolith.monolith_file import MonolithFile
 from tests.unit.extracted.shop.running import ADMIN, BAD_REQUEST, NOT_FOUND, UNKNOWN, Answer, RunningShop, send, told
 
 MOST = 2**31 - 1

@@ -14,7 +14,7 @@ from extracted.shop.service import Shop
 from legacy_adapter.documents.sqlite import SqliteDocuments
 from legacy_adapter.shop.items import LegacyItems
 from legacy_adapter.shop.transactions import LegacyPurchases
-from tests.support.monolith_file import MonolithFile
+from tests.support.monolith.monolith_file import MonolithFile
 
 
 class AlwaysAdmin:
