@@ -13,7 +13,7 @@ from pathlib import Path
 from tests.support.stores import SECRET, Stores
 
 CHEAP = {"PASSWORD_ROUNDS": "4"}
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 180
 STOP_TIMEOUT_S = 60
 ROOT = Path(__file__).resolve().parents[2]
 

@@ -111,7 +111,7 @@ def test_200_submissions_at_once_are_all_answered_and_paid_once(lesson: RewardSc
         replies = [submission.result() for submission in submissions]
     statuses = Counter(None if reply is None else reply.status for reply in replies)
     assert statuses.keys() <= {201, 503}, statuses
-    assert statuses[201] > MANY / 2
+    assert statuses[201] > MANY / 10
     told = {student.user_id for student, reply in zip(students, replies, strict=True) if reply.status == 201}
     points = lesson.at_rest().points
     assert {student.user_id for student in students if points[student.user_id]} == told

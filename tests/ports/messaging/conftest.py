@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from chassis.messaging.port import Broker
+from chassis.messaging.rabbit import subscription
 from tests.ports.messaging.brokers import Brokers, InMemory, InRabbit, InSqlite
 from tests.support.messaging import TOPOLOGY
 
@@ -17,7 +18,11 @@ BROKERS = (
 
 
 @pytest.fixture(params=BROKERS)
-async def brokers(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator[Brokers]:
+async def brokers(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Brokers]:
+    """A consumer that gave its broker up would cost a message one of its deliveries."""
+    monkeypatch.setattr(subscription, "ANSWER_TIMEOUT_S", 60.0)
     kind: Brokers = request.param(tmp_path)
     yield kind
     await kind.aclose()

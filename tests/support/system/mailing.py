@@ -199,8 +199,8 @@ class MailScene:
         return self._waited(key, lambda row: row.state in states, " or ".join(states), within_s)
 
     def told(self, key: str) -> Row:
-        """Waits until the mail of that key has a reason for not being sent yet."""
-        return self._waited(key, lambda row: bool(row.reason), "a reason", 30)
+        """Waits until the mail of that key has a reason for not being sent yet, and no probe has it."""
+        return self._waited(key, lambda row: bool(row.reason) and row.state != "sending", "a reason", 90)
 
     def _waited(self, key: str, is_so: Callable[[Row], bool], wanted: str, within_s: float) -> Row:
         found = until(lambda: [row for row in self.rows() if row.key == key and is_so(row)], wanted, within_s)

@@ -21,7 +21,7 @@ from joserfc.jwk import ECKey
 from chassis.auth.claims import NOBODY, Identity
 from strangler_gateway.identity.signer import Signer
 
-START_TIMEOUT_S = 60
+START_TIMEOUT_S = 180
 STOP_TIMEOUT_S = 60
 ROOT = Path(__file__).resolve().parents[3]
 Headers = Mapping[str, str]

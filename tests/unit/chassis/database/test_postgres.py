@@ -242,7 +242,7 @@ async def test_a_statement_ends_with_the_deadline_of_its_request(url: str, how: 
     database = Database(url, pool_size=1, timeout_s=600)
     deadline.current.set(Deadline(monotonic() + 0.2))
     begun = monotonic()
-    with pytest.raises(StoreUnavailable):
+    with pytest.raises((StoreUnavailable, DeadlinePassed)):  # the second where connecting took so long
         await _sleeping(database, how)
     assert monotonic() - begun < 50, "the statement itself takes 60 s"
     await database.aclose()
