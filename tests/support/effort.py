@@ -1,4 +1,7 @@
-"""How many examples a property is tried with: a quarter in `make test`, all of them where EXAMPLES=all (`.ci/run`)."""
+"""How many examples a property is tried with: a quarter, all of them where EXAMPLES=all.
+
+`.ci/run` sets that for `make test` and `make test-walks`: compiled modules and real parts see a quarter of the same.
+"""
 
 import os
 
