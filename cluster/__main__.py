@@ -38,7 +38,8 @@ def up() -> None:
     programs.install()
     _tell(programs.build(place()))
     _tell(node().start())
-    _tell(node_images.give_pause(node().containerd, place(), find_engine()))
+    _tell(node_images.give_own(node().containerd, place(), find_engine()))
+    _tell(node().serve_names())
     print(f"export PATH={node().kubectl.program.parent}:$PATH  # kubectl for this node", flush=True)
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
-from cluster import objects, programs, settings
+from cluster import dns, objects, programs, settings
 from cluster.api_server import ApiServer, Ports
 from cluster.containerd import Containerd
 from cluster.kubectl import Kubectl
@@ -26,7 +26,7 @@ PORTS: Mapping[GoProgram, int] = {
     programs.SCHEDULER: 10259,
     programs.KUBELET: 10250,
     programs.PROXY: 10256,
-    programs.COREDNS: settings.DNS_PORT,
+    programs.FIREWALL: 20244,
 }
 """Of the programs that follow the API server and containerd, in the order of their start."""
 VOLUMES = "volumes"
@@ -36,7 +36,7 @@ class Node:
     """`place`: the folder of all that it writes, and of the programs."""
 
     def __init__(self, place: Place, namespace: Namespace) -> None:
-        self._place, self._namespace = place, namespace
+        self._place, self.namespace = place, namespace
         self._server = ApiServer(place, place, namespace, Ports(), of_node=True)
         self.containerd = Containerd(place, namespace)
         self._daemons = {program: Daemon(place, program.name, namespace.is_open) for program in PORTS}
@@ -49,8 +49,8 @@ class Node:
     def start(self) -> Iterator[str]:
         """Starts what does not run; yields what was done. Raises PartFailed."""
         _expect_root_and_cgroups()
-        self._namespace.create()
-        yield f"{self._namespace.name}: a network namespace without a way out"
+        self.namespace.create()
+        yield f"{self.namespace.name}: a network namespace without a way out"
         self._server.start()
         yield "etcd and kube-apiserver: ready"
         self.containerd.start()
@@ -62,6 +62,13 @@ class Node:
         self.kubectl.run("wait", "--for=condition=Ready", f"node/{NAME}", f"--timeout={READY_TIMEOUT_S}s")
         yield f"{NAME}: ready"
 
+    def serve_names(self) -> Iterator[str]:
+        """Returns when CoreDNS answers; its image has to be there. Raises PartFailed."""
+        self.kubectl.apply(dns.objects())
+        words = ("rollout", "status", dns.WORKLOAD, f"--timeout={READY_TIMEOUT_S}s")
+        self.kubectl.run(f"--namespace={dns.NAMESPACE}", *words)
+        yield "coredns: ready"
+
     def stop(self) -> None:
         """In reverse order; programs and images stay."""
         for daemon in reversed(self._daemons.values()):
@@ -70,7 +77,7 @@ class Node:
         self._server.stop()
         _unmount_below(self._place.root)
         _remove_cgroups()
-        self._namespace.remove()
+        self.namespace.remove()
         for folder in (*(program.name for program in PORTS), "etcd", "kube-apiserver", VOLUMES):
             shutil.rmtree(self._place.folder(folder))
 
@@ -86,8 +93,8 @@ class Node:
 
     def _start(self, program: GoProgram) -> None:
         if self._daemons[program].process() is None:
-            expect_free(self._namespace, PORTS[program])
-            command: list[str | Path] = [*self._namespace.prefix, program.built(self._place), *self._options(program)]
+            expect_free(self.namespace, PORTS[program])
+            command: list[str | Path] = [*self.namespace.prefix, program.built(self._place), *self._options(program)]
             self._daemons[program].start(command, PORTS[program], START_TIMEOUT_S)
 
     def _options(self, program: GoProgram) -> list[str]:
@@ -115,8 +122,7 @@ class Node:
             case programs.PROXY:
                 return [f"--config={_file(folder, settings.of_proxy(kubeconfig))}"]
             case _:
-                (folder / "Corefile").write_text(settings.of_dns(kubeconfig))
-                return [f"-conf={folder / 'Corefile'}"]
+                return settings.of_firewall(kubeconfig, PORTS[program])
 
 
 def _file(folder: Path, content: Mapping[str, object]) -> Path:

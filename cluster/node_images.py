@@ -5,7 +5,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from cluster import programs
+from cluster import dns, programs
 from cluster.containerd import PAUSE, Containerd
 from images.build import IMAGES
 from images.engine import Engine, EngineFailed
@@ -18,7 +18,9 @@ STAND_INS = "strangler-stand-ins"
 STAND_FOR = ("postgres:15", "rabbitmq:4-management", "redis:7", "mongo:7", "hashicorp/consul:1.22")
 """The images of other registries that k8s/overlays/development names."""
 STAND_INS_FOLDER = Path(__file__).with_name("stand_ins")
-OF_PAUSE = 'FROM scratch\nCOPY pause /pause\nUSER 65534:65534\nENTRYPOINT ["/pause"]\n'
+OF_THE_NODE = {PAUSE: programs.PAUSE, dns.IMAGE: programs.COREDNS}
+"""Each holds one program."""
+OF_ONE_PROGRAM = 'FROM scratch\nCOPY program /program\nUSER 65534:65534\nENTRYPOINT ["/program"]\n'
 
 
 def give(containerd: Containerd, place: Place, engine: Engine) -> Iterator[str]:
@@ -29,10 +31,11 @@ def give(containerd: Containerd, place: Place, engine: Engine) -> Iterator[str]:
         containerd.tag(f"localhost/{STAND_INS}:latest", f"docker.io/{name if '/' in name else f'library/{name}'}")
 
 
-def give_pause(containerd: Containerd, place: Place, engine: Engine) -> Iterator[str]:
-    """The image that every pod begins with."""
-    _build(engine, PAUSE, OF_PAUSE, {"pause": programs.PAUSE.built(place)})
-    yield from _give(containerd, place, engine, PAUSE)
+def give_own(containerd: Containerd, place: Place, engine: Engine) -> Iterator[str]:
+    """What every pod begins with, and what serves names."""
+    for name, program in OF_THE_NODE.items():
+        _build(engine, name, OF_ONE_PROGRAM, {"program": program.built(place)})
+    yield from _give(containerd, place, engine, *OF_THE_NODE)
 
 
 def _give(containerd: Containerd, place: Place, engine: Engine, *names: str) -> Iterator[str]:

@@ -26,10 +26,12 @@ KUBELET = _kubernetes("kubelet")
 PROXY = _kubernetes("kube-proxy")
 KUBECTL = _kubernetes("kubectl")
 COREDNS = GoProgram("coredns", HERE / "coredns")
+FIREWALL = GoProgram("kube-router", HERE / "firewall")
+"""Enforces NetworkPolicies, by iptables."""
 PAUSE = GoProgram("pause", HERE / "pause")
 
 OF_API_SERVER = (KUBECTL, API_SERVER)
-OF_NODE = (*OF_API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KUBELET, PROXY, COREDNS, PAUSE)
+OF_NODE = (*OF_API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KUBELET, PROXY, FIREWALL, COREDNS, PAUSE)
 PACKAGES = {
     "etcd": "etcd-server",
     "containerd": "containerd",
@@ -37,6 +39,8 @@ PACKAGES = {
     "/usr/lib/cni/bridge": "containernetworking-plugins",
     "ip": "iproute2",
     "nft": "nftables",
+    "iptables": "iptables",
+    "ipset": "ipset",
     "conntrack": "conntrack",
     "mount": "mount",
 }

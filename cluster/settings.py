@@ -1,20 +1,11 @@
-"""The settings of kubelet, kube-proxy and CoreDNS."""
+"""The settings of the programs that follow the API server and containerd."""
 
 from collections.abc import Mapping
 from pathlib import Path
 
-from cluster.network import DNS, NODE_ADDRESS, PODS
+from cluster.network import DNS, NODE_ADDRESS, PODS, SERVICES
 
 NAME = "node"
-DNS_PORT = 53
-COREFILE = """.:{port} {{
-    errors
-    cache 2
-    kubernetes cluster.local {{
-        kubeconfig {kubeconfig}
-    }}
-}}
-"""
 
 
 def of_kubelet(folder: Path, containerd: Path) -> Mapping[str, object]:
@@ -56,6 +47,12 @@ def of_proxy(kubeconfig: Path) -> Mapping[str, object]:
     }
 
 
-def of_dns(kubeconfig: Path) -> str:
-    """Names of the cluster alone: there is no way out to ask for others."""
-    return COREFILE.format(port=DNS_PORT, kubeconfig=kubeconfig)
+def of_firewall(kubeconfig: Path, health_port: int) -> list[str]:
+    return [
+        f"--kubeconfig={kubeconfig}",
+        f"--hostname-override={NAME}",
+        "--run-router=false",
+        "--run-service-proxy=false",
+        f"--service-cluster-ip-range={SERVICES}",
+        f"--health-port={health_port}",
+    ]
