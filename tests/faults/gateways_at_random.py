@@ -43,7 +43,7 @@ class AtRandom:
     backup: bytes = b""
 
     def run(self, steps: int, duration_s: float) -> None:
-        """Until both are reached, or the time is up."""
+        """So many steps, or until the time is up and a flip and a rollback have happened."""
         end = time.monotonic() + duration_s
         actions = {
             self.flip: 8,
@@ -62,7 +62,7 @@ class AtRandom:
             if number % REST_EVERY == 0:
                 self.rest()
                 before = self.serves()
-            if time.monotonic() > end:
+            if time.monotonic() > end and self.counts["flips"] and self.counts["rollbacks"]:
                 break
         self.rest()
 

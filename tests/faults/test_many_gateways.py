@@ -73,19 +73,31 @@ def test_1_a_rollback_on_a_gateway_that_is_cut_off_wins_over_a_flip_that_did_not
 
 
 def test_2_of_two_flips_at_once_one_is_done_and_the_other_one_is_told_by_whom(many: Many) -> None:
+    """On a busy machine the late one may get through, or be told of no answer: then they try again."""
     a, b, _ = forward(many)
-    with ThreadPoolExecutor() as pool:
-        b.line.up.bytes_per_s = 1000
-        late = pool.submit(b.flip, "canary", 20)
-        until(lambda: b.writes("PUT /v1/txn"), "gw2 has judged, and begins to write", poll_s=0.01)
-        first = a.flip("canary", 30)
-        b.heal()
-        lost = late.result()
-    assert first["done"]
-    assert not lost["done"]
+    first, lost = raced(a, b)
+    for _ in range(9):
+        assert not (first["done"] and lost["done"])
+        if first["done"] and "gw1" in said(lost):
+            break
+        many.reset()
+        forward(many)
+        first, lost = raced(a, b)
+    assert (first["done"], lost["done"]) == (True, False)
     assert "gw1" in said(lost)
     assert "moved items to canary 30 %" in said(lost)
     many.agree("canary 30")
+
+
+def raced(first: OneOfMany, second: OneOfMany) -> tuple[dict[str, Any], dict[str, Any]]:
+    """The second one has judged, and is about to write, when the first one writes."""
+    with ThreadPoolExecutor() as pool:
+        second.line.up.bytes_per_s = 1000
+        late = pool.submit(second.flip, "canary", 20)
+        until(lambda: second.writes("PUT /v1/txn"), f"{second.name} has judged, and begins to write", poll_s=0.01)
+        done = first.flip("canary", 30)
+        second.heal()
+        return done, late.result()
 
 
 @pytest.mark.parametrize("passed_on", [False, True], ids=["a hold nobody saw", "its name passed on"])
