@@ -47,8 +47,9 @@ class CallClient:
             self.exchange.status, self.exchange.stage = self.exchange.status or 499, b"client"
             raise
         finally:
-            if self._handler is not None:
-                self._handler.on_client_gone()
+            handler, self._handler = self._handler, None  # which knows this client: a cycle would be left behind
+            if handler is not None:
+                handler.on_client_gone()
 
     def answer(self) -> CallResponse:
         """How it ended."""

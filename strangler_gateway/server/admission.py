@@ -104,19 +104,23 @@ class AdmissionControl:
             self._is_busy = True
             self._waiting.most, self._measured_at, self._begun = _ANY, now, 0
             asyncio.get_running_loop().call_soon(self._next)
-        queued = Queued(self._waiting, client, request, now)
-        return queued if self._waiting.put(queued, now) else None
+        waiting = self._waiting
+        if waiting.is_full:
+            return None
+        queued = Queued(waiting, client, request, now)
+        waiting.put(queued, now)
+        return queued
 
     def _next(self) -> None:
         """The turn of those that wait; one more follows until none does."""
         clock = self._now
         now, waiting, left = clock(), self._waiting, self._may_begin
-        for queued in waiting.overdue(now):
-            queued.client.refuse(queued.request)
-        while left and (chosen := waiting.take(now)) is not None:
+        for hopeless in waiting.overdue(now):
+            hopeless.client.refuse(hopeless.request)
+        for chosen in waiting.turn(now, left):
             left -= 1
-            self._begun += 1
             chosen.client.take_turn(chosen.request, chosen.since)
+        self._begun += self._may_begin - left
         self._measure(now)
         self._is_busy = len(waiting) > 0
         if self._is_busy:

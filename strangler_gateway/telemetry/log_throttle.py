@@ -21,7 +21,7 @@ class SubjectThrottle:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._quiet: dict[str, tuple[float, int]] = {}
+        self._quiet: dict[str, tuple[float, list[int]]] = {}
         """By subject: quiet until then, and how often it came meanwhile; who was told first comes first."""
 
     def told(self, subject: str) -> tuple[str, int] | None:

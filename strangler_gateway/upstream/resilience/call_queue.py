@@ -32,23 +32,34 @@ class CallQueue(Generic[Waiter]):
     def __len__(self) -> int:
         return len(self._came)
 
+    @property
+    def is_full(self) -> bool:
+        """Nobody else may wait."""
+        return len(self._came) >= self.most
+
     def put(self, waiter: Waiter, now: float) -> bool:
         """Whether it may wait; false if the queue is full."""
-        if not self._came:
+        came = self._came
+        if not came:
             self._is_overloaded = False
-        if len(self._came) >= self.most:
+        if len(came) >= self.most:
             return False
-        self._came[waiter] = now, self._turns
+        came[waiter] = now, self._turns
         return True
 
     def take(self, now: float) -> Waiter | None:
         """Who goes next, if anybody waits."""
-        if not self._came:
-            return None
-        self._turns += 1
-        if self.oldest_s(now) > self.wait_s / 2:
-            self._is_overloaded = True
-        return self._came.popitem(last=self._is_overloaded and self._turns % _TURN_OF_THE_OLDEST != 0)[0]
+        return next(self.turn(now, 1), None)
+
+    def turn(self, now: float, most: int) -> Iterator[Waiter]:
+        """Who goes at this moment, one after the other, `most` at most."""
+        came = self._came
+        if not self._is_overloaded and self.oldest_s(now) > self.wait_s / 2:
+            self._is_overloaded = True  # who goes makes it no older: one look is enough
+        while came and most > 0:
+            most -= 1
+            self._turns += 1
+            yield came.popitem(last=self._is_overloaded and self._turns % _TURN_OF_THE_OLDEST != 0)[0]
 
     def remove(self, waiter: Waiter) -> bool:
         """Its client has gone; false if it did not wait."""
@@ -56,15 +67,16 @@ class CallQueue(Generic[Waiter]):
 
     def overdue(self, now: float) -> Iterator[Waiter]:
         """Takes out those that have waited for too long, or in vain."""
-        while self._came and (self.oldest_s(now) >= self.wait_s or self._too_many_wait(now)):
-            yield self._came.popitem(last=False)[0]
+        came, wait_s = self._came, self.wait_s
+        while came:
+            since, turns = next(iter(came.values()))
+            waited_s = now - since
+            if waited_s < wait_s and not (self._is_overloaded and self._too_many_wait(waited_s, self._turns - turns)):
+                return
+            yield came.popitem(last=False)[0]
 
-    def _too_many_wait(self, now: float) -> bool:
-        """Whether not all can go before the oldest one's time is over."""
-        if not self._is_overloaded:
-            return False
-        since, turns = next(iter(self._came.values()))
-        waited_s, gone = now - since, self._turns - turns
+    def _too_many_wait(self, waited_s: float, gone: int) -> bool:
+        """Whether not all can go before the time of the oldest one is over; so many have gone since it came."""
         return gone >= _A_PACE and len(self._came) * waited_s > gone * (self.wait_s - waited_s)
 
     def oldest_s(self, now: float) -> float:
