@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import gc
 import logging
 import secrets
 import signal
@@ -16,7 +15,7 @@ import uvicorn
 
 from chassis.service.logs import configure
 from chassis.settings import SettingsInvalid, revealed
-from strangler_gateway import opening
+from strangler_gateway import collector, opening
 from strangler_gateway.admin.app import admin_app
 from strangler_gateway.admin.auth import access, weaknesses
 from strangler_gateway.admin.desk import AdminDesk
@@ -187,9 +186,7 @@ class _Process:
             signals, control = StopSignals(), self._control(tasks)
             await control.begin()
             await asyncio.sleep(0)
-            # What start-up made stays for good: the collector need not look at it again.
-            gc.collect()
-            gc.freeze()
+            collector.settle()
             self._is_ready = True
             if self._before is not None:
                 self._before.serving(self._stats, self._examples)

@@ -31,13 +31,14 @@ class OwnAnswers:
 
     def whole(self, reply: Reply) -> bytes:
         """An answer of which nothing depends on the request, head and body: the same bytes for a second."""
-        date, table = self._http_date(), self._current.table
-        if self._made is None or self._made[0] is not reply or self._made[1] is not table or self._made[2] != date:
+        http_date, made, table = self._http_date, self._made, self._current.table
+        date = http_date()
+        if made is None or made[0] is not reply or made[1] is not table or made[2] is not date:
             fields, body = self.of(reply, None)
             lines = b"".join([b"%b: %b\r\n" % pair for pair in fields])
             head = b"HTTP/1.1 %d %b\r\n" % (reply.status, reason_phrase(reply.status).encode())
-            self._made = reply, table, date, head + lines + b"\r\n" + body
-        return self._made[3]
+            made = self._made = reply, table, date, head + lines + b"\r\n" + body
+        return made[3]
 
     def undated(self, reply: Reply, templates: Mapping[str, ErrorTemplate], request_id: bytes) -> tuple[Pairs, bytes]:
         """(fields, body) without what depends on the time and on the client."""

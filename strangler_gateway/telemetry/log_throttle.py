@@ -21,26 +21,36 @@ class SubjectThrottle:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._quiet: dict[str, tuple[float, list[int]]] = {}
-        """By subject: quiet until then, and how often it came meanwhile; who was told first comes first."""
+        self._quiet: dict[str, _Quiet] = {}
+        """By subject; who was told first comes first."""
 
     def told(self, subject: str) -> tuple[str, int] | None:
         """The subject to tell now, and how often it came untold since the last time; None: not now."""
-        now, quiet = self._clock(), self._quiet
+        clock, quiet = self._clock, self._quiet
+        now = clock()
         if subject not in quiet and len(quiet) >= MAX_SUBJECTS:
             self._forget(now)
             subject = OTHERS if len(quiet) >= MAX_SUBJECTS else subject
-        until, untold = quiet.get(subject, (now, 0))
-        if now < until:
-            quiet[subject] = (until, untold + 1)
+        known = quiet.get(subject)
+        if known is not None and now < known.until:
+            known.untold += 1
             return None
         quiet.pop(subject, None)
-        quiet[subject] = (now + EVERY_S, 0)
-        return subject, untold
+        quiet[subject] = _Quiet(now + EVERY_S)
+        return subject, known.untold if known is not None else 0
 
     def _forget(self, now: float) -> None:
-        while self._quiet and self._quiet[first := next(iter(self._quiet))][0] <= now:
+        while self._quiet and self._quiet[first := next(iter(self._quiet))].until <= now:
             del self._quiet[first]
+
+
+class _Quiet:
+    """Until when a subject is not told, and how often it came meanwhile."""
+
+    __slots__ = ("until", "untold")
+
+    def __init__(self, until: float) -> None:
+        self.until, self.untold = until, 0
 
 
 class LogThrottle:

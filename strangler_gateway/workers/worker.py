@@ -5,7 +5,6 @@ does. Signals are the parent's.
 """
 
 import asyncio
-import gc
 import logging
 import signal
 import socket
@@ -18,7 +17,7 @@ import uvicorn
 
 from chassis.service.logs import configure
 from chassis.settings import SettingsInvalid
-from strangler_gateway import opening
+from strangler_gateway import collector, opening
 from strangler_gateway.gateway import Outside
 from strangler_gateway.identity.rules import IdentityRulesInvalid
 from strangler_gateway.identity.signer import Signer, SigningKeyInvalid, read_keys
@@ -109,9 +108,7 @@ class GatewayWorker:
             await self._serving.serve(tasks)
             helpers = [tasks.create_task(one) for one in (self._listen(), self._tell_for_ever())]
             await asyncio.sleep(0)
-            # What start-up made stays for good: the collector need not look at it again.
-            gc.collect()
-            gc.freeze()
+            collector.settle()
             self._channel.send("up", number=self._serves)
             await self._leave_asked.wait()
             await self._serving.leave(self._leave_s, self._stop_asked.wait(), accepting=self._accepting)
