@@ -65,10 +65,27 @@ def test_who_waits_is_not_given_up_by_a_pace_that_is_not_known() -> None:
     assert list(slow.overdue(0.9)) == []
 
 
+def test_several_go_in_a_turn_and_the_newest_first_if_the_queue_is_old_at_its_beginning() -> None:
+    young, old = queue(1, 2, 3), queue(1, 2, 3)
+    assert (list(young.turn(0.5, 2)), len(young)) == ([1, 2], 1)
+    assert (list(old.turn(0.6, 2)), len(old)) == ([3, 2], 1)
+    assert list(old.turn(0.6, 2)) == [1]
+
+
+def test_who_comes_within_a_turn_may_go_in_it() -> None:
+    one, gone = queue(1), list[int]()
+    for waiter in one.turn(0.1, 2):
+        gone.append(waiter)
+        one.put(waiter + 1, 0.1)
+    assert (gone, len(one)) == ([1, 2], 1)
+
+
 def test_a_full_one_takes_nobody_and_who_leaves_makes_room() -> None:
     full = queue(1, 2, most=2)
+    assert full.is_full
     assert not full.put(3, 0.1)
     assert full.remove(1)
+    assert not full.is_full
     assert not full.remove(1)
     assert full.put(3, 0.1)
     assert [full.take(0.1) for _ in range(3)] == [2, 3, None]
