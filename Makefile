@@ -95,7 +95,7 @@ cluster: $(INSTALLED) ## start a Kubernetes node in a network namespace (as root
 cluster-stop: $(INSTALLED) ## stop it; what was built and the images stay
 	@$(PYTHON_OF_VENV) -m cluster stop
 
-test-cluster: images ## roll out k8s/ on that node, or on the cluster of KUBECONFIG: upgrades under load, faults, flips
+test-cluster: $(if $(KUBECONFIG),$(INSTALLED),images) ## roll out k8s/ on that node, or on the cluster of KUBECONFIG: upgrades under load, faults, flips
 	@test -n "$$KUBECONFIG" || $(PYTHON_OF_VENV) -m cluster up images
 	@$(PYTEST) -n 0 -s -m cluster tests/cluster
 	@$(PYTHON_OF_VENV) -m cluster passed

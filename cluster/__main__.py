@@ -82,8 +82,9 @@ def due() -> None:
 
 
 def passed() -> None:
-    """Notes that the tests on the node have passed."""
-    record.passed(place())
+    """Notes that the tests on the node have passed. On another cluster some are left out, so that proves less."""
+    if not os.environ.get("KUBECONFIG"):
+        record.passed(place())
 
 
 VERBS = {verb.__name__: verb for verb in (up, images, stop, restart, status, due, passed)}

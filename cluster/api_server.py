@@ -51,7 +51,7 @@ class ApiServer:
         script = self._commands / "kubectl"
         script.write_text(f'#!/bin/sh\nexec {shlex.join(map(str, words))} "$@"\n')
         script.chmod(0o700)
-        return Kubectl(script)
+        return Kubectl(script, self._network.prefix)
 
     def start(self) -> None:
         """Returns when it answers. Raises PartFailed."""

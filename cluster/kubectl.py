@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -13,9 +14,10 @@ from parts.process import run
 
 @dataclass(frozen=True, slots=True)
 class Kubectl:
-    """`program`: for one cluster."""
+    """`program`: for one cluster. `prefix`: the beginning of a command that reaches the ports it forwards."""
 
     program: Path
+    prefix: Sequence[str] = ()
 
     def run(self, *words: str, stdin: str | None = None) -> str:
         """What it prints. Raises PartFailed with its errors."""

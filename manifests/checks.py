@@ -14,6 +14,7 @@ CHECKS: Sequence[Callable[[Manifests], Iterator[Finding]]] = (
     network.nowhere,
     references.missing,
     references.without_file,
+    references.told_otherwise,
     references.unknown_addresses,
     pods.unrestricted,
     pods.unbounded,

@@ -102,11 +102,15 @@ class Manifests:
     def secrets(self) -> Mapping[tuple[str, str], Sequence[str]]:
         """The keys of every Secret, by namespace and name."""
         made = {(namespace(one), one["metadata"]["name"]): list(_data(one)) for one in self.of_kind("Secret")}
-        fetched = {
+        return {**made, **self.fetched} if self.fetched else {**self.given, **made}
+
+    @cached_property
+    def fetched(self) -> Mapping[tuple[str, str], Sequence[str]]:
+        """The same of those that External Secrets brings."""
+        return {
             (namespace(one), one["spec"]["target"]["name"]): [row["secretKey"] for row in one["spec"]["data"]]
             for one in self.of_kind("ExternalSecret")
         }
-        return made | fetched if fetched else {**self.given, **made}
 
 
 def namespace(one: Object) -> str:

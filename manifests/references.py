@@ -102,6 +102,19 @@ def _files(manifests: Manifests, workload: Workload, container: Mapping[str, Any
     return mounted | {f"{folder}/{name}" for name in injected}
 
 
+def told_otherwise(manifests: Manifests) -> Iterator[Finding]:
+    """A Secret that External Secrets brings with other keys than deploy/cluster-secrets.sh, which stands for it."""
+    for space, name in sorted({*manifests.given, *manifests.fetched} if manifests.fetched else ()):
+        by_file, by_store = (sorted(found.get((space, name), ())) for found in (manifests.given, manifests.fetched))
+        if by_file != by_store:
+            keys = ", ".join(sorted({*by_file} ^ {*by_store}))
+            yield Finding(f"Secret {space}/{name}", f"deploy/cluster-secrets.sh and its ExternalSecret differ in {keys}")
+    for one in manifests.of_kind("ExternalSecret"):
+        for row in one["spec"]["data"]:
+            if row["remoteRef"]["key"] != f"polycode/{row['secretKey']}":
+                yield Finding(where(one), f"{row['secretKey']} is {row['remoteRef']['key']} in the store")
+
+
 def unknown_addresses(manifests: Manifests) -> Iterator[Finding]:
     """A URL of the cluster that no Service serves, or one on loopback that no sidecar does."""
     for workload in manifests.workloads:

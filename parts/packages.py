@@ -6,11 +6,11 @@ import shutil
 from parts.place import PartFailed
 from parts.process import run
 
-# policy-rc.d stops the package's own service, which would use memory and ports.
+# policy-rc.d stops the package's own service, which would use memory and ports. Another installation may be under way.
 INSTALL = """
 policy=/usr/sbin/policy-rc.d
 [ -e $policy ] || { trap "rm -f $policy" EXIT; printf '#!/bin/sh\\nexit 101\\n' >$policy; chmod 755 $policy; }
-DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get install -qq -y --no-install-recommends $1
+DEBIAN_FRONTEND=noninteractive RUNLEVEL=1 apt-get -o DPkg::Lock::Timeout=300 install -qq -y --no-install-recommends $1
 """
 
 

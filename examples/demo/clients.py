@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 
-ANSWER_WITHIN_S = 15.0
+ANSWER_WITHIN_S = 30.0
 
 
 class CallFailed(Exception):

@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 
-from examples.demo.clients import Observations
+from examples.demo.clients import ANSWER_WITHIN_S, Observations
 from examples.demo.system import DemoSystem
 
 POLL_S = 0.1
@@ -49,7 +49,8 @@ class GroupCounters:
 
     def __init__(self, system: DemoSystem, group: str, observed: Observations) -> None:
         """`observed`: by the clients, who must not fail while something is waited for."""
-        self._http = httpx.AsyncClient(base_url=system.admin_url, trust_env=False, headers=system.credential)
+        admin, fields = system.admin_url, system.credential
+        self._http = httpx.AsyncClient(base_url=admin, trust_env=False, headers=fields, timeout=ANSWER_WITHIN_S)
         self._group, self._observed = group, observed
         self._counts: GroupCounts | None = None
         self._moved_at = 0.0

@@ -15,7 +15,7 @@ from examples.demo.system import GROUP, STRANGLER, DemoSystem
 from examples.demo.traffic import client_traffic
 
 PAUSE_S = 0.15
-COMMAND_WITHIN_S = 20.0
+COMMAND_WITHIN_S = 60.0
 
 
 class StoryFailed(Exception):

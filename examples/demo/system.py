@@ -2,10 +2,11 @@
 
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import MappingProxyType
+from typing import Protocol
 
 from chassis.database import migrations
 from examples.demo.discovered import InConsul
@@ -23,7 +24,7 @@ from examples.demo.environment import (
     url_at,
     write_secret,
 )
-from examples.demo.processes import LaunchedProcess, Launcher
+from examples.demo.processes import Launcher
 from extracted.account.purchases.storage import MIGRATIONS as ACCOUNT_MIGRATIONS
 from extracted.learning.storage import MIGRATIONS as LEARNING_MIGRATIONS
 from extracted.mailer.storage import MIGRATIONS as MAILER_MIGRATIONS
@@ -47,15 +48,25 @@ ADMIN = ("admin", "admin")
 """Identity and secret of the stand-in's seeded administrator."""
 
 
+class Endable(Protocol):
+    """A process, here or elsewhere."""
+
+    async def end(self) -> None: ...
+
+
 @dataclass(frozen=True, slots=True)
 class DemoSystem:
-    """A running system. `folder` holds its routes.yaml, state and credentials; `services` are their URLs."""
+    """A running system. `folder` holds its routes.yaml, state and credentials; `services` are their URLs.
+
+    `more_urls`: of the other gateways, where there are several.
+    """
 
     folder: Path
     url: str
     admin_url: str
     services: Mapping[str, str] = field(default_factory=dict)
-    monolith: LaunchedProcess | None = None
+    monolith: Endable | None = None
+    more_urls: Sequence[str] = ()
 
     @property
     def operator_token(self) -> Path:

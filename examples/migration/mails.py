@@ -18,10 +18,14 @@ class MailMissing(Exception):
 
 
 class Mails:
-    """The mailbox's folder. `expected`: recipient and subject of every mail that somebody's request must cause."""
+    """The mails that come into a mailbox's folder from now on.
+
+    `expected`: recipient and subject of every mail that somebody's request must cause.
+    """
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._earlier = {*folder.glob("*.eml")}
         self._read: dict[Path, EmailMessage] = {}
         self.expected: Counter[tuple[str, str]] = Counter()
 
@@ -66,7 +70,7 @@ class Mails:
     def _all(self) -> list[EmailMessage]:
         """A file without content is still being written."""
         for file in sorted(self._folder.glob("*.eml")):
-            if file not in self._read and (content := file.read_bytes()):
+            if file not in self._earlier | self._read.keys() and (content := file.read_bytes()):
                 mail = message_from_bytes(content, policy=policy.default)
                 assert isinstance(mail, EmailMessage)
                 self._read[file] = mail

@@ -5,6 +5,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Awaitable, Callable, Coroutine
+from itertools import cycle
 from pathlib import Path
 
 from examples.demo.__main__ import FAILURES, LOGS, started, until_signalled
@@ -21,22 +22,28 @@ Play = Callable[[DemoSystem, Crowd], Coroutine[object, object, None]]
 
 
 async def played(folder: Path, stores: Stores, text: str, share: float, play: Play) -> None:
-    """Starts the system with this routes.yaml, and plays with users who are not there yet. Raises one of FAILURES.
+    """Starts the system with this routes.yaml, and plays with users who are not there yet. Raises one of FAILURES."""
+    async with Launcher(started, LOGS) as launcher:
+        system = await start(launcher, folder, stores, routes=text, with_mail=True, with_runner=True)
+        try:
+            await first(played_on(system, text, share, play), launcher.watch())
+        except FAILURES:
+            await launcher.raise_ended()
+            raise
+
+
+async def played_on(system: DemoSystem, text: str, share: float, play: Play) -> None:
+    """The same on a system that runs with this routes.yaml.
 
     `share`: of the canary that enough of the users have to be in, in per cent.
     """
     begun = time.monotonic()
-    async with Launcher(started, LOGS) as launcher:
-        system = await start(launcher, folder, stores, routes=text, with_mail=True, with_runner=True)
-        world = World(system.url, Routes(load(text, {})), Mails(system.mails))
-        crowd = Crowd(world, share)
-        try:
-            await first(play(system, crowd), launcher.watch())
-        except FAILURES:
-            await launcher.raise_ended()
-            raise
-        finally:
-            await crowd.aclose()
+    world = World(cycle((system.url, *system.more_urls)), Routes(load(text, {})), Mails(system.mails))
+    crowd = Crowd(world, share)
+    try:
+        await play(system, crowd)
+    finally:
+        await crowd.aclose()
     print(f"Done in {time.monotonic() - begun:.0f} s: {world.observed.answers} answers to users, no failure.")
 
 

@@ -11,7 +11,7 @@ from examples.migration.mails import VERIFY, MailMissing
 from examples.migration.world import Person, World
 
 PAUSE_S = 0.03
-PAID_WITHIN_S = 5.0
+PAID_WITHIN_S = 30.0
 POLL_S = 0.05
 
 
@@ -20,7 +20,7 @@ class User(DemoClient):
 
     def __init__(self, world: World, name: str = "") -> None:
         self.address = f"10.{'.'.join(map(str, secrets.token_bytes(3)))}"
-        super().__init__(world.url, world.observed, self.address)
+        super().__init__(next(world.gateways), world.observed, self.address)
         self.world = world
         self.name = name or f"user-{secrets.token_hex(4)}"
         self.email = f"{self.name}@example.org"

@@ -1,6 +1,7 @@
 """What all users share: who serves which route, goods and exercises, other people, mails, what was observed."""
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 
 from examples.demo.clients import Observations
@@ -77,11 +78,23 @@ class Person:
     email: str
 
 
+@dataclass(frozen=True, slots=True)
+class Earlier:
+    """What a system has counted before the migration. By route: errors and differences."""
+
+    sales: int = 0
+    errors: Mapping[str, int] = field(default_factory=dict)
+    different: Mapping[str, int] = field(default_factory=dict)
+
+
 @dataclass
 class World:
-    """One per migration. Users stop between two activities when `stopping` is set."""
+    """One per migration. Users stop between two activities when `stopping` is set.
 
-    url: str
+    `gateways`: a URL for each user, one after another.
+    """
+
+    gateways: Iterator[str]
     routes: Routes
     mails: Mails
     observed: Observations = field(default_factory=Observations)
@@ -89,6 +102,7 @@ class World:
     exercises: list[Exercise] = field(default_factory=list)
     people: list[Person] = field(default_factory=list)
     stopping: bool = False
+    earlier: Earlier = field(default_factory=Earlier)
 
     def problems(self) -> str:
         """What users have found to be wrong; empty: nothing."""

@@ -11,9 +11,9 @@ from typing import Any
 from cluster.kubectl import Kubectl
 from images.engine import ROOT
 from parts.process import run
+from tests.cluster.rendered import OVERLAY, objects
 
 NAMESPACE = "polycode"
-OVERLAY = Path(__file__).with_name("overlay")
 SECRETS = ROOT / "deploy/cluster-secrets.sh"
 TOKEN = "/run/secrets/polycode/operator-token"
 WITHIN_S = 300.0
@@ -32,14 +32,19 @@ def eventually(happens: Callable[[], bool], what: str, within_s: float = WITHIN_
 class System:
     """The whole system in its namespaces."""
 
-    def __init__(self, kubectl: Kubectl) -> None:
-        self.kubectl = kubectl
-
-    def deploy(self, secrets: Path) -> None:
+    def __init__(self, kubectl: Kubectl, secrets: Path) -> None:
         """`secrets`: a folder for them."""
+        self.kubectl, self._secrets = kubectl, secrets
+
+    def deploy(self) -> None:
         environ = {"PATH": f"{self.kubectl.program.parent}:{os.environ['PATH']}"}
-        run(["sh", SECRETS, "development", secrets], environ=environ)
-        self.kubectl.run("apply", "--kustomize", str(OVERLAY))
+        run(["sh", SECRETS, "development", self._secrets], environ=environ)
+        items = {"apiVersion": "v1", "kind": "List", "items": objects(self.kubectl)}
+        self.kubectl.run("apply", "--filename=-", stdin=json.dumps(items))
+
+    @property
+    def operator_token(self) -> str:
+        return (self._secrets / "operator-token").read_text()
 
     def run(self, *words: str, stdin: str | None = None) -> str:
         return self.kubectl.run(f"--namespace={NAMESPACE}", *words, stdin=stdin)
@@ -57,6 +62,15 @@ class System:
         eventually(lambda: not self._ending(namespace), "the replaced pods end")
         return took
 
+    def scale(self, workload: str, replicas: int) -> None:
+        """Returns when so many pods serve, and the others are gone."""
+        self.run("scale", workload, f"--replicas={replicas}")
+        name = workload.partition("/")[2]
+        eventually(
+            lambda: len(self.pods(name)) == ready(self.pods(name)) == replicas, f"{replicas} pods of {name} serve"
+        )
+        eventually(lambda: not self._ending(NAMESPACE), "the others are gone")
+
     def _ending(self, namespace: str) -> bool:
         pods = self.kubectl.json(f"--namespace={namespace}", "get", "pods")["items"]
         return any("deletionTimestamp" in pod["metadata"] for pod in pods)
@@ -66,6 +80,13 @@ class System:
         selector = f"--selector=app.kubernetes.io/name={name}"
         found = self.kubectl.json(f"--namespace={NAMESPACE}", "get", "pods", selector)["items"]
         return [pod for pod in found if "deletionTimestamp" not in pod["metadata"]]
+
+    def served_by(self, service: str) -> set[str]:
+        """The names of the pods that this Service sends requests to."""
+        selector = f"--selector=kubernetes.io/service-name={service}"
+        slices = self.kubectl.json(f"--namespace={NAMESPACE}", "get", "endpointslices", selector)["items"]
+        ends = [end for one in slices for end in one.get("endpoints") or () if end["conditions"]["ready"]]
+        return {end["targetRef"]["name"] for end in ends}
 
     def strangler(self, *words: str, gateway: int = 0) -> str:
         """`strangler WORDS` in a gateway's pod."""
@@ -102,11 +123,11 @@ def ready(pods: Sequence[Any]) -> int:
 @contextmanager
 def deployed(kubectl: Kubectl, folder: Path) -> Iterator[System]:
     """Rolled out; nothing of it is left at the end."""
-    system = System(kubectl)
+    system = System(kubectl, folder)
     taken = kubectl.run("get", "namespace", NAMESPACE, "--ignore-not-found", "--output=name").strip()
     assert not taken, f"the cluster has a {taken} already: remove it, these tests would change it"
     try:
-        system.deploy(folder)
+        system.deploy()
         for namespace, workload in system.workloads("app.kubernetes.io/part-of in (polycode, polycode-parts)"):
             system.roll_out(namespace, workload)
         yield system

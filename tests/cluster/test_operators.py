@@ -7,7 +7,9 @@ import subprocess
 
 import pytest
 
+from examples.demo.system import STRANGLER
 from images.engine import ROOT
+from tests.cluster.reached import forwarded
 from tests.cluster.system import System
 
 pytestmark = pytest.mark.cluster
@@ -30,6 +32,17 @@ def test_a_job_moves_a_group_and_ends_with_the_exit_code_of_the_command(system: 
     assert (entry["why"], entry["who"].partition("@")[0]) == (WHY, getpass.getuser())
     assert strangler(system, "flip", "teams", "--to", "extracted", "--why", "too far").returncode == REFUSED
     assert strangler(system, "diff", "--exit-code").returncode == REFUSED
+    assert "state: shadow" in next(line for line in patch(system).splitlines() if line.startswith("+  teams:"))
     assert strangler(system, "rollback", "teams").returncode == 0
     assert system.states(0)["teams"] == "legacy"
     assert strangler(system, "release", "teams").returncode == 0
+
+
+def patch(system: System) -> str:
+    """Of the repository's routes.yaml, to what is served; `git` takes it."""
+    with forwarded(system, "service/gateway-admin", 8081) as [admin]:
+        command = [*system.kubectl.prefix, STRANGLER, "export", "patch", "routes.yaml", "--admin", admin]
+        environ = os.environ | {"STRANGLER_ADMIN_TOKEN": system.operator_token}
+        text = subprocess.run(command, cwd=ROOT, env=environ, capture_output=True, text=True, check=True).stdout
+    subprocess.run(["git", "apply", "--check"], cwd=ROOT, input=text, text=True, check=True)
+    return text

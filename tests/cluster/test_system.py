@@ -101,6 +101,7 @@ def test_a_config_map_that_does_not_validate_changes_nothing_even_with_a_roll_ou
             system.run("rollout", "restart", "statefulset/gateway")
             eventually(lambda: bool(waiting_reasons(system.pods("gateway")) & STUCK), "the new pod is seen to crash")
             assert system.states() == before
+            assert ready(system.pods("gateway")) == len(system.served_by("gateway")) == 1
         system.roll_out(NAMESPACE, "statefulset/gateway")
     assert system.states() == before
 
@@ -116,12 +117,10 @@ def test_a_flip_and_a_rollback_are_served_by_all_gateways(system: System, load: 
 
 def test_a_rollback_needs_no_store(system: System, load: Load) -> None:
     with load.loses_nothing():
-        system.run("scale", "deployment/consul", "--replicas=0")
-        eventually(lambda: system.pods("consul") == [], "the store's pod is gone")
+        system.scale("deployment/consul", 0)
         system.strangler("rollback", "learning")
         assert system.states(0)["learning"] == "legacy"
-        system.run("scale", "deployment/consul", "--replicas=1")
-        system.roll_out(NAMESPACE, "deployment/consul")
+        system.scale("deployment/consul", 1)
         eventually(lambda: system.states(1)["learning"] == "legacy", "the other gateway follows")
 
 

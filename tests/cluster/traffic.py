@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Any
 
 from parts.place import PartFailed
+from tests.cluster.rendered import image
 from tests.cluster.system import System, eventually
 
 SCRIPT = Path(__file__).with_name("load.py").read_text()
-IMAGE = "localhost/polycode-examples:latest"
 ITEM = "11111111-1111-4111-8111-111111111111"
 USERS = {
     "admin": {"identity": "admin", "secret": "admin"},
@@ -119,7 +119,7 @@ def _pod(name: str) -> Any:
     }
     container = {
         "name": "load",
-        "image": IMAGE,
+        "image": image("polycode-examples"),
         "imagePullPolicy": "IfNotPresent",
         "command": ["python", "-c", SCRIPT, json.dumps(wanted)],
         "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cluster import programs, record
+from cluster.__main__ import main
 from parts.place import Place
 
 
@@ -34,6 +35,13 @@ def test_it_is_due_once_for_each_state_of_what_it_proves(place: Place, root: Pat
     assert record.reason_against(place, root) is None
     record.passed(place, root)
     assert "make test-cluster" in str(record.reason_against(place, root))
+
+
+def test_another_cluster_proves_less(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KUBECONFIG", "elsewhere")
+    monkeypatch.setenv("CLUSTER_DIR", str(place.root))
+    main(["passed"])
+    assert not (place.root / record.NAME).exists()
 
 
 @pytest.mark.parametrize(

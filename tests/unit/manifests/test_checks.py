@@ -77,6 +77,9 @@ BROKEN = [
         "no volume has the file /run/secrets/polycode/data",
     ),
     ("TriggerAuthentication polycode/broker", "spec.secretTargetRef.0.key", "url", "with a key url"),
+    ("ExternalSecret polycode/shop", "spec.data.1.secretKey", "db", "its ExternalSecret differ in database-url, db"),
+    ("ExternalSecret polycode/shop", "spec.target.name", "shopp", "Secret polycode/shopp: deploy/cluster-secrets.sh"),
+    ("ExternalSecret polycode/shop", "spec.data.1.remoteRef.key", "polycode/db", "is polycode/db in the store"),
     # rights and bounds
     ("Namespace polycode-runner", "metadata.labels", {}, "is not `restricted`"),
     (SHOP, f"{POD}.hostNetwork", True, "hostNetwork is set"),
