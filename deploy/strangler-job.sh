@@ -18,7 +18,7 @@ kubectl create job "$job" --namespace "$namespace" --from cronjob/strangler --dr
 
 status() { kubectl get pods --namespace "$namespace" --selector "job-name=$job" --output "jsonpath={.items[*].status.$1}"; }
 while case $(status phase) in "" | Pending) true ;; *) false ;; esac; do sleep 1; done
-kubectl logs --namespace "$namespace" --follow "job/$job"
+kubectl logs --namespace "$namespace" --container strangler --follow "job/$job"
 ended='containerStatuses[0].state.terminated.exitCode'
 while [ -z "$(status "$ended")" ]; do sleep 1; done
 exit "$(status "$ended")"

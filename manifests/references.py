@@ -108,7 +108,9 @@ def told_otherwise(manifests: Manifests) -> Iterator[Finding]:
         by_file, by_store = (sorted(found.get((space, name), ())) for found in (manifests.given, manifests.fetched))
         if by_file != by_store:
             keys = ", ".join(sorted({*by_file} ^ {*by_store}))
-            yield Finding(f"Secret {space}/{name}", f"deploy/cluster-secrets.sh and its ExternalSecret differ in {keys}")
+            yield Finding(
+                f"Secret {space}/{name}", f"deploy/cluster-secrets.sh and its ExternalSecret differ in {keys}"
+            )
     for one in manifests.of_kind("ExternalSecret"):
         for row in one["spec"]["data"]:
             if row["remoteRef"]["key"] != f"polycode/{row['secretKey']}":
