@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from typing import Any
 
 from cluster.kubectl import Kubectl
-from tests.cluster.traffic import IMAGE
+from tests.cluster.rendered import image
 
 READY_S = 180
 
@@ -17,7 +17,7 @@ def running_pod(
     """`program`: its text and its arguments."""
     container = {
         "name": "app",
-        "image": IMAGE,
+        "image": image("polycode-examples"),
         "imagePullPolicy": "IfNotPresent",
         "command": ["python3", "-c", *program],
         "ports": ports,
