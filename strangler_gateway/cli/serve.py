@@ -58,11 +58,15 @@ def serve(
         "tls_key": tls_key,
         "redis_url": _without_password(redis_url, as_json),
     }
+    raise typer.Exit(run_gateway(_settings(given, as_json)))
+
+
+def _settings(given: dict[str, Any], as_json: bool) -> Settings:
+    """From the environment, with what the command line has given."""
     try:
-        settings = Settings(**{name: value for name, value in given.items() if value is not None})
+        return Settings(**{name: value for name, value in given.items() if value is not None})
     except (ValidationError, OSError) as exc:
         fail(USAGE, "settings", _without_values(exc), as_json)
-    raise typer.Exit(run_gateway(settings))
 
 
 def _without_password(url: str | None, as_json: bool) -> str | None:

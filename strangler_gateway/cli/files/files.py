@@ -10,11 +10,12 @@ from typing import Annotated
 import typer
 
 from strangler_gateway.cli.client import DONE, REFUSED, USAGE, fail
+from strangler_gateway.cli.files.new_file import write_output
 from strangler_gateway.cli.options import AsJson, RoutesFileArgument, routes_file
 from strangler_gateway.cli.output import plain
 from strangler_gateway.config.checks.check import Report, check_text
 from strangler_gateway.config.file import json_schema
-from strangler_gateway.config.init.first_file import init_text, write_new
+from strangler_gateway.config.init.first_file import init_text
 from strangler_gateway.identity.plugin import find_factory
 from strangler_gateway.migration.routes_file.edit import read
 
@@ -55,12 +56,7 @@ def init(
         text = _init_text(upstream, openapi, access_log)
     except (OSError, ValueError) as exc:
         fail(USAGE, "usage", str(exc), as_json)
-    try:
-        write_new(output, text)
-    except FileExistsError:
-        fail(REFUSED, "exists", f"{output} exists and is not overwritten; name another file with --output", as_json)
-    except OSError as exc:
-        fail(USAGE, "unwritable", f"{output} cannot be written: {exc}", as_json)
+    write_output(output, text, as_json)
     if as_json:
         print(json.dumps({"file": str(output)}))
     else:

@@ -9,8 +9,8 @@ from typing import Annotated
 import typer
 
 from strangler_gateway.cli.client import REFUSED, USAGE, fail
+from strangler_gateway.cli.files.new_file import write_output
 from strangler_gateway.cli.options import AsJson
-from strangler_gateway.config.init.first_file import write_new
 from strangler_gateway.importing import envoy, httproute, nginx
 from strangler_gateway.importing.found import FoundConfiguration, ImportRefused
 from strangler_gateway.importing.located import MAX_BYTES
@@ -52,13 +52,8 @@ def import_(
         fail(REFUSED, "not_imported", f"{file}: {exc}", as_json)
     except (OSError, ValueError) as exc:
         fail(USAGE, "unreadable", f"{file} cannot be read: {exc}", as_json)
-    try:
-        if output is not None:
-            write_new(output, text)
-    except FileExistsError:
-        fail(REFUSED, "exists", f"{output} exists and is not overwritten", as_json)
-    except OSError as exc:
-        fail(USAGE, "unwritable", f"{output} cannot be written: {exc}", as_json)
+    if output is not None:
+        write_output(output, text, as_json)
     if as_json:
         problems = [{"what": what, "lines": lines} for what, lines in found.problems.items()]
         print(json.dumps({"text": text, "not_understood": problems}, ensure_ascii=False))

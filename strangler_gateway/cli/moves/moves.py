@@ -65,15 +65,7 @@ def flip(
     state or a lower share is never refused; in an emergency use rollback.
     """
     client = AdminClient(admin, as_json)
-    duration = seconds(watch_for) if watch_for is not None else 0.0
-    if duration is None:
-        client.fail(USAGE, "usage", f"--watch {watch_for} is not a duration; write 60s or 2m")
-    if (to is MigrationState.CANARY) != (share is not None):
-        client.fail(
-            USAGE, "usage", "canary needs --share N" if share is None else "only canary has a share; omit --share"
-        )
-    if guarded and not duration:
-        client.fail(USAGE, "usage", "--rollback-on-errors needs --watch, for example --watch 60s")
+    duration = _flip_watched_for(client, to, share, watch_for, guarded)
     before = counted(client.get("routes"), unit) if duration and not guarded else Watched()
     wish = {"to": str(to), "share": share, "why": why, "dry_run": dry_run, "force": force}
     proof = _report(report, to, as_json)
@@ -82,14 +74,28 @@ def flip(
         _await_served(client, outcome)
     if not as_json:
         show(outcome, given_admin(context), str(to) if share is None else f"{to} {share:g} %")
-    if not outcome["done"]:
-        _end(outcome, as_json, REFUSED)
-    if not duration or dry_run:
-        _end(outcome, as_json, DONE)
+    if not outcome["done"] or not duration or dry_run:
+        _end(outcome, as_json, DONE if outcome["done"] else REFUSED)
     if guarded:
         follow(client, outcome, duration, given_admin(context))
     seen = watch(lambda: counted(client.get("routes"), unit) - before, duration, shown=not as_json)
     _end_watched(outcome, seen, as_json)
+
+
+def _flip_watched_for(
+    client: AdminClient, to: MigrationState, share: float | None, watch_for: str | None, guarded: bool
+) -> float:
+    """For how many seconds the flip is watched; 0: it is not. Options that do not fit together end the command."""
+    duration = seconds(watch_for) if watch_for is not None else 0.0
+    if duration is None:
+        client.fail(USAGE, "usage", f"--watch {watch_for} is not a duration; write 60s or 2m")
+    if to is MigrationState.CANARY and share is None:
+        client.fail(USAGE, "usage", "canary needs --share N")
+    if to is not MigrationState.CANARY and share is not None:
+        client.fail(USAGE, "usage", "only canary has a share; omit --share")
+    if guarded and not duration:
+        client.fail(USAGE, "usage", "--rollback-on-errors needs --watch, for example --watch 60s")
+    return duration
 
 
 def rollback(
