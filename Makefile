@@ -87,6 +87,7 @@ images: $(INSTALLED) ## build all images, with Docker or Podman
 	@$(PYTHON_OF_VENV) -m images
 
 test-images: images ## start all images as containers, and compose.yaml as a whole
+	@$(PYTHON_OF_VENV) -m images.stand_ins
 	@$(PYTEST) -m images tests/images
 
 cluster: $(INSTALLED) ## start a Kubernetes node in a network namespace (as root; builds Kubernetes once, 10 to 30 minutes)

@@ -13,6 +13,7 @@ DEPENDS_ON = (
     "k8s/**/*",
     "deploy/*",
     "cluster/**/*",
+    "images/stand_ins/*",
     "tests/cluster/**/*",
     "Dockerfile",
     "*/Dockerfile",

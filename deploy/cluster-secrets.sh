@@ -41,9 +41,6 @@ folder=${2:-$(dirname "$0")/secrets}
 write() { [ -e "$folder/$1" ] || printf %s "$2" >"$folder/$1"; }
 if [ "$overlay" = development ]; then
     sh "$(dirname "$0")/new-secrets.sh" "$folder"
-    write rabbitmq-password "$(od -An -N16 -tx1 /dev/urandom | tr -d ' \n')"
-    write broker-url "amqp://polycode:$(cat "$folder/rabbitmq-password")@rabbitmq:5672/"
-    write database-url postgresql://postgres@postgres/postgres
     write documents-url mongodb://mongo/polycode
     write redis-url redis://redis:6379/0
 fi

@@ -47,6 +47,11 @@ def provide(engine: Engine) -> None:
         engine.run("build", *options, str(context), stdin=dockerfile)
 
 
+def is_built_here(engine: Engine) -> bool:
+    """Whether it was built because no registry answered."""
+    return engine.succeeds("image", "inspect", SYSTEM)
+
+
 def _import_system(engine: Engine, archive: Path, *more: str) -> None:
     """python3-venv brings every library that a CPython needs; `more`: other packages."""
     if os.geteuid() != 0:

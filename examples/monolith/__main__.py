@@ -4,11 +4,12 @@ import argparse
 import asyncio
 import os
 import sys
+from pathlib import Path
 
 from examples.monolith.app import create_app
 from examples.monolith.http.serving import exit_zero_on_signals, listen
 from examples.monolith.seed import SEEDS, fill_empty
-from examples.monolith.settings import Settings, SettingsInvalid, from_environment
+from examples.monolith.settings import Settings, SettingsInvalid, from_environment, read_secret
 from examples.monolith.storage.database import Database
 from examples.monolith.storage.documents import ObjectIds
 
@@ -18,6 +19,9 @@ def arguments(argv: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--host", default="127.0.0.1")
     parser.add_argument("--port", type=int, default=3000, help="0 takes a free port")
     parser.add_argument("--database", default="monolith.sqlite3", help="a file or postgresql://…")
+    parser.add_argument(
+        "--database-file", metavar="PATH", help="a file with what --database would be: it may hold a password"
+    )
     parser.add_argument("--documents", help="mongodb://HOST/NAME; default: tables of the database")
     parser.add_argument("--seed", choices=sorted(SEEDS), default="bare", help="what to fill an empty database with")
     return parser.parse_args(argv)
@@ -33,7 +37,8 @@ async def serve(settings: Settings, host: str, port: int, seed: str) -> None:
 def main() -> int:
     options = arguments()
     try:
-        settings = from_environment(options.database, os.environ, options.documents)
+        database = read_secret(Path(options.database_file)) if options.database_file else options.database
+        settings = from_environment(database, os.environ, options.documents)
     except (SettingsInvalid, OSError) as error:
         print(error, file=sys.stderr)
         return 2

@@ -15,7 +15,7 @@ import yaml
 from images.engine import ROOT, Engine, run
 from parts.ports import free_port
 
-WITHIN_S = 90.0
+WITHIN_S = 180.0
 POLL_S = 0.2
 HARDENED = ("--read-only", "--cap-drop=ALL", "--security-opt=no-new-privileges", "--user=10001:10001")
 COMPOSE: Mapping[str, Any] = {
@@ -23,15 +23,17 @@ COMPOSE: Mapping[str, Any] = {
     for name, service in yaml.safe_load((ROOT / "compose.yaml").read_text())["services"].items()
     if "profiles" not in service
 }
-"""What starts without a profile: no image of another registry."""
+"""What starts without a profile."""
 ONCE = {name for name in COMPOSE if name.endswith("-tables")}
 SERVING = sorted(COMPOSE.keys() - ONCE)
+PORTS = ("GATEWAY_PORT", "GATEWAY_ADMIN_PORT", "GATEWAY_2_PORT", "GATEWAY_2_ADMIN_PORT")
 
 
-def eventually(happens: Callable[[], bool], what: str) -> None:
+def eventually(happens: Callable[[], bool], what: str | Callable[[], str]) -> None:
+    """`what` is asked for when it fails."""
     deadline = time.monotonic() + WITHIN_S
     while not happens():
-        assert time.monotonic() < deadline, f"not in {WITHIN_S:g} s: {what}"
+        assert time.monotonic() < deadline, f"not in {WITHIN_S:g} s: {what() if callable(what) else what}"
         time.sleep(POLL_S)
 
 
@@ -52,13 +54,15 @@ class Container:
         return self.engine.succeeds("exec", self.id, *command)
 
     def is_healthy(self) -> bool:
-        """By the image's or compose.yaml's own health check; Podman without systemd runs it only when asked."""
+        """By the image's or compose.yaml's own health check; of Podman its command, which nothing runs, in any time."""
         if self.engine.command == "podman":
-            return self.engine.succeeds("healthcheck", "run", self.id)
+            kind, *command = self.inspect()["Config"]["Healthcheck"]["Test"]
+            assert kind == "CMD", kind
+            return self.can(*command)
         return bool(self.inspect()["State"]["Health"]["Status"] == "healthy")
 
     def becomes_healthy(self) -> None:
-        eventually(self.is_healthy, f"healthy; its log ends:\n{self.log()[-2000:]}")
+        eventually(self.is_healthy, lambda: f"{self.inspect()['Name']} healthy; its log ends:\n{self.log()[-2000:]}")
 
     def log(self) -> str:
         """Standard output and standard error."""
@@ -85,25 +89,33 @@ def started(engine: Engine, image: str, *options: str, command: tuple[str, ...] 
 
 @dataclass(frozen=True)
 class System:
-    """compose.yaml as it stands, under a name and on ports of its own."""
+    """compose.yaml as it stands, under a name and on ports of its own. `ports`: by the variables of compose.yaml."""
 
     engine: Engine
     project: str
     secrets: Path
-    port: int
-    admin_port: int
+    ports: Mapping[str, int]
+    options: tuple[str, ...] = ()
 
-    @property
-    def url(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
+    def url(self, variable: str = "GATEWAY_PORT") -> str:
+        return f"http://127.0.0.1:{self.ports[variable]}"
 
     def compose(self, *words: str) -> str:
-        environ = {
-            "SECRETS_DIR": str(self.secrets),
-            "GATEWAY_PORT": str(self.port),
-            "GATEWAY_ADMIN_PORT": str(self.admin_port),
-        }
-        return run([*self.engine.compose, "--project-name", self.project, *words], {**self.engine.environ, **environ})
+        environ = {name: str(port) for name, port in self.ports.items()} | {"SECRETS_DIR": str(self.secrets)}
+        command = [*self.engine.compose, "--project-name", self.project, *self.options, *words]
+        return run(command, {**self.engine.environ, **environ})
+
+    def strangler(self, *words: str, gateway: str = "gateway") -> str:
+        return self.container(gateway).execute("strangler", *words)
+
+    def route(self, route_id: str, gateway: str = "gateway") -> Any:
+        routes = json.loads(self.strangler("routes", "--json", gateway=gateway))["routes"]
+        return next(route for route in routes if route["id"] == route_id)
+
+    def extract(self, group: str, *, shadow: bool = True) -> None:
+        """`--force`: nobody has called yet."""
+        for step in ([["shadow"]] if shadow else []) + [["canary", "--share", "100"], ["extracted"]]:
+            self.strangler("flip", group, "--to", *step, "--why", "a test", "--force")
 
     def container(self, service: str) -> Container:
         labels = {"com.docker.compose.project": self.project, "com.docker.compose.service": service}
@@ -116,14 +128,17 @@ class System:
 
 
 @contextmanager
-def running(engine: Engine, folder: Path) -> Iterator[System]:
-    """Started by one command, as an operator would; nothing of it is left at the end, volumes included."""
+def running(engine: Engine, folder: Path, *services: str, options: tuple[str, ...] = ()) -> Iterator[System]:
+    """Started by one command, as an operator would; nothing of it is left at the end, volumes included.
+
+    `services`: these alone; default: all. `options`: of compose. Podman gets no dependencies (docs/deploying.md).
+    """
     run(["sh", str(ROOT / "deploy/new-secrets.sh"), str(folder / "secrets")], {})
     project = f"images-test-{os.getpid()}-{secrets.token_hex(3)}"
-    system = System(engine, project, folder / "secrets", free_port(), free_port())
+    system = System(engine, project, folder / "secrets", {name: free_port() for name in PORTS}, options)
     try:
-        system.compose("up", "--detach")
-        for service in SERVING:
+        system.compose("up", "--detach", *(["--no-deps"] if engine.command == "podman" else []), *services)
+        for service in set(services or COMPOSE) - ONCE:
             system.container(service).becomes_healthy()
         yield system
     finally:

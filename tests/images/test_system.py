@@ -1,9 +1,7 @@
-"""compose.yaml as an operator starts it: hardened containers, requests in legacy and after a flip, and the stop."""
+"""compose.yaml as an operator starts it: hardened containers, PolyCode's journeys on the real servers, and the stop."""
 
-import json
 import time
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import httpx
 import pytest
@@ -27,28 +25,13 @@ def system(engine: Engine, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture(scope="module")
 def client(system: System) -> Iterator[httpx.Client]:
-    with httpx.Client(base_url=system.url, trust_env=False, timeout=30) as client:
+    with httpx.Client(base_url=system.url(), trust_env=False, timeout=30) as client:
         yield client
 
 
 def logged_in(client: httpx.Client, identity: str, secret: str) -> Mapping[str, str]:
     answer = client.post("/auth/token", json={"grantType": "implicit", "identity": identity, "secret": secret})
     return {"Authorization": f"Bearer {answer.raise_for_status().json()['data']['accessToken']}"}
-
-
-def strangler(system: System, *words: str) -> str:
-    return system.container("gateway").execute("strangler", *words)
-
-
-def route(system: System, route_id: str) -> Any:
-    routes = json.loads(strangler(system, "routes", "--json"))["routes"]
-    return next(route for route in routes if route["id"] == route_id)
-
-
-def extract(system: System, group: str, *, shadow: bool = True) -> None:
-    """`--force`: nobody has called yet."""
-    for step in ([["shadow"]] if shadow else []) + [["canary", "--share", "100"], ["extracted"]]:
-        strangler(system, "flip", group, "--to", *step, "--why", "a test", "--force")
 
 
 def mailed(system: System, address: str) -> bool:
@@ -58,30 +41,47 @@ def mailed(system: System, address: str) -> bool:
 @pytest.mark.parametrize("service", SERVING)
 def test_a_container_is_confined(system: System, service: str) -> None:
     container = system.container(service)
-    assert container.execute("id", "-u").strip() == "10001"
+    assert container.execute("id", "-u").strip() == COMPOSE[service].get("user", "10001").partition(":")[0]
     status = container.execute("cat", "/proc/1/status")
     fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
     assert (int(fields["CapEff"], 16), int(fields["CapBnd"], 16), fields["NoNewPrivs"].strip()) == (0, 0, "1")
-    assert not container.can("touch", "/app/file")
-    assert not container.can("touch", "/etc/strangler/file")
+    (root,) = [line.split()[3] for line in container.execute("cat", "/proc/1/mounts").splitlines() if " / " in line]
+    assert "ro" in root.split(",")
 
 
 @pytest.mark.parametrize("service", sorted(ONCE))
-def test_the_tables_are_made_before_the_service_starts(system: System, service: str) -> None:
-    state = system.container(service).inspect()["State"]
-    assert (state["Status"], state["ExitCode"]) == ("exited", 0)
+def test_the_tables_are_made_once(system: System, service: str) -> None:
+    """Before the service starts, if the engine waits for health (tests/unit/images looks at what waits for what)."""
+
+    def made() -> bool:
+        state = system.container(service).inspect()["State"]
+        return (state["Status"], state["ExitCode"]) == ("exited", 0)
+
+    eventually(made, f"{service} has ended with 0")
+    assert "are up to date" in system.container(service).log()
 
 
-def test_only_the_gateway_has_ports_and_the_admin_port_is_on_loopback() -> None:
-    ports = {name: service["ports"] for name, service in COMPOSE.items() if "ports" in service}
-    assert ports.keys() == {"gateway"}
-    assert [port for port in ports["gateway"] if port.endswith(":8081")] == [
-        "127.0.0.1:${GATEWAY_ADMIN_PORT:-8081}:8081"
-    ]
+def test_only_the_gateway_has_ports_and_all_are_on_loopback(system: System) -> None:
+    assert [name for name, service in COMPOSE.items() if "ports" in service] == ["gateway"]
+    bound = system.container("gateway").inspect()["NetworkSettings"]["Ports"]
+    assert {port: {each["HostIp"] for each in published} for port, published in bound.items()} == {
+        "8080/tcp": {"127.0.0.1"},
+        "8081/tcp": {"127.0.0.1"},
+    }
+
+
+@pytest.mark.parametrize(("name", "port"), [("postgres", 5432), ("mongo", 27017), ("rabbitmq", 5672), ("redis", 6379)])
+def test_the_runner_reaches_its_callers_and_no_server(system: System, name: str, port: int) -> None:
+    connect = "import socket, sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 3)"
+    runner = system.container("runner")
+    assert runner.can("python", "-c", connect, "learning", "8106")
+    networks = system.container(name).inspect()["NetworkSettings"]["Networks"].values()
+    (address,) = [each["IPAddress"] for each in networks]
+    assert not runner.can("python", "-c", connect, address, str(port))
 
 
 def test_the_admin_port_shows_keys_and_metrics_and_nothing_else_without_a_credential(system: System) -> None:
-    admin = f"http://127.0.0.1:{system.admin_port}"
+    admin = f"http://127.0.0.1:{system.ports['GATEWAY_ADMIN_PORT']}"
     answers = {path: httpx.get(admin + path, trust_env=False).status_code for path in ("/metrics", "/routes")}
     assert answers == {"/metrics": 200, "/routes": 401}
     assert httpx.get(f"{admin}/.well-known/jwks.json", trust_env=False).json()["keys"]
@@ -90,26 +90,26 @@ def test_the_admin_port_shows_keys_and_metrics_and_nothing_else_without_a_creden
 def test_the_service_answers_as_the_monolith_and_a_restart_keeps_the_flip(system: System, client: httpx.Client) -> None:
     admin = logged_in(client, "admin", "admin")
     before = client.get("/item", headers=admin)
-    extract(system, "items")
+    system.extract("items")
     after = client.get("/item", headers=admin)
     assert (before.status_code, before.json()) == (after.status_code, after.json()) == (200, after.json())
-    counted = route(system, "item-list")
+    counted = system.route("item-list")
     assert (counted["requests"]["extracted"], counted["errors"]["extracted"], counted["failovers"]) == (1, 0, 0)
     gateway = system.container("gateway")
     system.engine.run("restart", gateway.id)
     gateway.becomes_healthy()
-    assert route(system, "item-list")["state"] == "extracted"
+    assert system.route("item-list")["state"] == "extracted"
     assert client.get("/item", headers=admin).json() == before.json()
 
 
 def test_a_purchase_goes_through_the_broker_to_both_services(system: System, client: httpx.Client) -> None:
-    extract(system, "points", shadow=False)
+    system.extract("points", shadow=False)
     alice = logged_in(client, *ALICE)
     bought = client.post("/purchases", json={"itemId": ITEM}, headers=alice)
-    assert bought.status_code == 204, bought.text
+    assert bought.status_code in (202, 204), bought.text  # 202: a busy machine did not know the end in time
 
     def completed() -> bool:
-        return bool(client.get(bought.headers["Location"], headers=alice).json()["data"]["state"] == "COMPLETED")
+        return "COMPLETED" in client.get(bought.headers["Location"], headers=alice).text
 
     eventually(completed, "the purchase completed")
 
@@ -118,17 +118,41 @@ def test_a_purchase_goes_through_the_broker_to_both_services(system: System, cli
 def test_a_sign_up_sends_its_mail(system: System, client: httpx.Client, side: str) -> None:
     """From the monolith by SMTP, from Account by the broker."""
     if side == "extracted":
-        extract(system, "users")
+        system.extract("users")
     address = f"{side}@example.org"
     body = {"username": side, "email": address, "password": "a-password-of-dora"}
     assert client.post("/user", json=body).status_code == 201
     eventually(lambda: mailed(system, address), f"a mail to {address}")
 
 
+def test_a_log_in_at_account_is_good_for_both_sides(system: System, client: httpx.Client) -> None:
+    system.extract("sign-in")
+    bob = logged_in(client, "bob@example.org", "bob-secret")
+    assert system.route("login")["requests"]["extracted"] == 1
+    assert client.get("/user/@me", headers=bob).json()["data"]["username"] == "bob"
+    assert client.get("/team", headers=bob).status_code == 200
+
+
+def test_submitted_code_runs_and_its_reward_is_paid(system: System, client: httpx.Client) -> None:
+    """The monolith stores the exercise, Learning has the code run, Account pays."""
+    case = {"isHidden": False, "input": {"stdin": ["2"]}, "expected": {"stdout": ["4"]}}
+    root = {"type": "container", "data": {"components": [{"type": "editor", "data": {"validators": [case]}}]}}
+    exercise = {"name": "Twice", "description": "a number", "type": "exercise", "reward": 30, "data": {}}
+    sent = client.post("/content", json=exercise | {"rootComponent": root}, headers=logged_in(client, "admin", "admin"))
+    made = sent.raise_for_status().json()["data"]
+    system.extract("learning")
+    carol = logged_in(client, "carol@example.org", "carol-secret")
+    component = made["rootComponent"]["data"]["components"][0]["id"]
+    code = {"language": "PYTHON", "code": "print(2 * int(input()))", "contentId": made["id"], "componentId": component}
+    answer = client.post("/submission", json=code, headers=carol)
+    assert (answer.status_code, answer.json()["data"]["success"]) == (201, True), answer.text
+    eventually(lambda: client.get("/user/@me", headers=carol).json()["data"]["points"] == 30, "the reward is paid")
+
+
 def test_no_log_has_a_secret(system: System, client: httpx.Client) -> None:
     token = logged_in(client, *ALICE)["Authorization"].removeprefix("Bearer ")
     client.get("/user/@me", headers={"Authorization": f"Bearer {token}"}).raise_for_status()
-    names = ("jwt-secret", "operator-token", "internal-token")
+    names = ("jwt-secret", "operator-token", "internal-token", "postgres-password", "rabbitmq-password")
     known = [*(system.secret(name) for name in names), ALICE[1], "a-password-of-dora", token, token.split(".")[2]]
     logs = {service: system.container(service).log() for service in (*SERVING, *ONCE)}
     assert '"route"' in logs["gateway"]

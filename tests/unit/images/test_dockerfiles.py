@@ -10,7 +10,7 @@ import pytest
 import yaml
 from pydantic_settings import BaseSettings
 
-from chassis.settings import revealed
+from chassis.settings import load, revealed
 from extracted.account.settings import Settings as Account
 from extracted.learning.settings import Settings as Learning
 from extracted.mailer.settings import Settings as Mailer
@@ -35,6 +35,14 @@ SETTINGS: dict[str, type[BaseSettings]] = {
     "runner": Runner,
 }
 
+SERVERS = {
+    "/run/secrets/database-url": "postgres",
+    "mongodb://mongo/": "mongo",
+    "/run/secrets/broker-url": "rabbitmq",
+    "redis://redis:": "redis",
+}
+"""What names a server in a service of compose.yaml."""
+
 
 @pytest.mark.parametrize("dockerfile", sorted({image.dockerfile for image in IMAGES}))
 def test_every_image_has_what_docs_deploying_promises(dockerfile: str) -> None:
@@ -51,7 +59,7 @@ def test_every_image_has_what_docs_deploying_promises(dockerfile: str) -> None:
 
 
 def test_every_dockerfile_is_built_by_make_images() -> None:
-    others = {".venv", "cluster"}  # cluster/: stand-ins for servers, of make test-cluster alone
+    others = {".venv", "stand_ins"}  # stand-ins for servers of other registries
     found = {str(path.relative_to(ROOT)) for path in ROOT.glob("*/**/Dockerfile") if not others & {*path.parts}}
     assert found | {"Dockerfile"} == {image.dockerfile for image in IMAGES}
 
@@ -67,6 +75,29 @@ def test_compose_sets_only_what_the_service_reads(service: str) -> None:
     assert own
 
 
+def switched_on_by(name: str) -> Mapping[str, str]:
+    """The variables of a file for `--env-file`."""
+    lines = (ROOT / name).read_text().splitlines()
+    return dict(line.split("=", 1) for line in lines if not line.startswith("#"))
+
+
+def environment(service: str, given: Mapping[str, str], secrets: Path) -> Mapping[str, str]:
+    """What compose gives to a service, with its `${X:-default}` and `${X:+value}`."""
+
+    def value(match: re.Match[str]) -> str:
+        name, how, text = match.groups()
+        return (text if how == "+" else given[name]) if name in given else (text if how == "-" else "")
+
+    raw = COMPOSE["services"][service]["environment"].items()
+    filled = {name: re.sub(r"\$\{(\w+):([-+])([^}]*)\}", value, str(text)) for name, text in raw}
+    return {name: text.replace("/run/secrets", str(secrets)) for name, text in filled.items()}
+
+
+def new_secrets(folder: Path) -> Path:
+    subprocess.run(["sh", str(ROOT / "deploy/new-secrets.sh"), str(folder)], check=True)
+    return folder
+
+
 async def nothing_counted(units: Sequence[str]) -> Mapping[str, Any]:
     """It serves nobody."""
     return {}
@@ -75,14 +106,12 @@ async def nothing_counted(units: Sequence[str]) -> Mapping[str, Any]:
 async def test_the_two_gateways_of_compose_find_each_other_with_the_file_that_switches_them_on(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lines = (ROOT / "deploy/gateways.env").read_text().splitlines()
-    given = dict(line.split("=", 1) for line in lines if not line.startswith("#"))
-    subprocess.run(["sh", str(ROOT / "deploy/new-secrets.sh"), str(tmp_path)], check=True)
+    given = switched_on_by("deploy/gateways.env")
+    new_secrets(tmp_path)
     found, as_in_the_image = [], dict[str, Any](admin_host="0.0.0.0")
     for service in ("gateway", "gateway-2"):
-        for name, raw in COMPOSE["services"][service]["environment"].items():
-            value = re.sub(r"\$\{(\w+):-\}", lambda match: given[match[1]], str(raw))
-            monkeypatch.setenv(name, value.replace("/run/secrets", str(tmp_path)))
+        for name, value in environment(service, given, tmp_path).items():
+            monkeypatch.setenv(name, value)
         settings = Gateway(**as_in_the_image)
         signer = open_signer(revealed(settings.signing_key), tmp_path)
         made = joined(settings, signer, Stats(), nothing_counted, lambda asked: {})
@@ -97,8 +126,45 @@ async def test_the_two_gateways_of_compose_find_each_other_with_the_file_that_sw
     assert {name for name, one in COMPOSE["services"].items() if names in one.get("profiles", ())} == {
         "gateway-2",
         "consul",
-        "redis",
     }
+
+
+@pytest.mark.parametrize(("name", "at_keycloak"), [("deploy/gateways.env", False), ("deploy/identity.env", True)])
+def test_users_log_in_at_keycloak_with_the_file_that_switches_it_on(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, at_keycloak: bool
+) -> None:
+    given = switched_on_by(name)
+    for variable, value in environment("account", given, new_secrets(tmp_path)).items():
+        monkeypatch.setenv(variable, value)
+    account = load(Account)
+    assert (account.logs_in_at_keycloak, account.sells) == (at_keycloak, True)
+    keycloak = COMPOSE["services"]["keycloak"]
+    assert account.keycloak_url == (keycloak["environment"]["KC_HOSTNAME"] if at_keycloak else None)
+    gateway = environment("gateway", given, tmp_path)
+    assert (gateway["KEYCLOAK_ENABLED"], gateway["KEYCLOAK_URL"]) == (
+        str(at_keycloak).lower(),
+        keycloak["environment"]["KC_HOSTNAME"],
+    )
+    assert ({*keycloak["profiles"]} <= {given["COMPOSE_PROFILES"]}) == at_keycloak
+
+
+def needs(service: str) -> set[tuple[str, str]]:
+    """(service, condition) of all that has to be before it."""
+    direct = {name: one["condition"] for name, one in COMPOSE["services"][service].get("depends_on", {}).items()}
+    return {*direct.items()}.union(*(needs(name) for name in direct))
+
+
+@pytest.mark.parametrize("service", [name for name, one in COMPOSE["services"].items() if "build" in one])
+def test_compose_starts_a_service_when_its_servers_are_healthy_and_its_tables_made(service: str) -> None:
+    told = yaml.safe_dump(COMPOSE["services"][service])
+    wanted = {(server, "service_healthy") for mark, server in SERVERS.items() if mark in told}
+    if f"{service}-tables" in COMPOSE["services"]:
+        wanted.add((f"{service}-tables", "service_completed_successfully"))
+    if service.endswith("-tables"):  # it opens the database alone
+        wanted = {("postgres", "service_healthy")}
+    if service == "realm":
+        wanted = {("keycloak", "service_healthy")}
+    assert wanted <= needs(service)
 
 
 def test_compose_gives_more_time_than_a_stop_takes() -> None:
