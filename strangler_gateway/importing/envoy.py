@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from strangler_gateway.importing.found import FoundConfiguration, FoundEnd
-from strangler_gateway.importing.located import LineDict, documents, entries, everywhere, inside, number
+from strangler_gateway.importing.located import LineDict, documents, entries, everywhere, inside, number, text
 from strangler_gateway.importing.paths import FoundPath, methods_of, of_literal, of_prefix, of_regex
 
 _ASKED = "access-control-request-method"
@@ -14,12 +14,15 @@ _KNOWN = frozenset({*_PATHS, "headers", "case_sensitive", "runtime_fraction"})
 _ACTION = frozenset(
     {*("cluster", "weighted_clusters", "prefix_rewrite", "regex_rewrite"), *("timeout", "idle_timeout", "hash_policy")}
 )
+_NOT_FOLLOWED = (
+    "a `runtime_fraction` before this line leaves the other requests to another match: the route is left out"
+)
 
 
-def read(text: str) -> FoundConfiguration:
+def read(source: str) -> FoundConfiguration:
     """Raises ImportRefused."""
     found = FoundConfiguration()
-    whole = documents(text)
+    whole = documents(source)
     for clusters in everywhere(whole, "clusters"):
         for cluster in entries(clusters):
             if "load_assignment" in cluster:
@@ -50,11 +53,15 @@ def _read_routes(routes: list[LineDict], found: FoundConfiguration) -> None:
             continue
         if waiting is not None and waiting[0] == key and len(ends) == 1:
             ends = (waiting[1], replace(ends[0], weight=1.0 - waiting[1].weight))
+        elif waiting is not None:
+            found.problem(match.line, _NOT_FOLLOWED)
         waiting = None
         if ends:
             found.folds_case |= match.get("case_sensitive") == "false" or any(path.folds_case for path in paths)
             found.ignores_slash |= any(path.ignores_slash for path in paths)
             found.add(match.line, [(path.template, path.guesses) for path in paths], methods, ends)
+    if waiting is not None:
+        found.problem(routes[-1].line, _NOT_FOLLOWED)
 
 
 def _is_understood(route: LineDict, match: LineDict, found: FoundConfiguration) -> bool:
@@ -77,13 +84,13 @@ def _methods(match: LineDict, found: FoundConfiguration) -> frozenset[str] | Non
     methods: frozenset[str] | None = None
     for header in entries(match.get("headers")):
         name = header.get("name")
-        wanted = inside(header, "string_match", "exact") or header.get("exact_match")
+        wanted = text(inside(header, "string_match", "exact") or header.get("exact_match"))
         listed = inside(header, "string_match", "safe_regex", "regex") or inside(header, "safe_regex_match", "regex")
         if name == _ASKED:
             if "present_match" not in header:
                 return frozenset()  # a preflight follows its route by itself
             continue
-        methods = methods_of(re.escape(wanted) if wanted else listed or "") if name == ":method" else frozenset()
+        methods = methods_of(re.escape(wanted) or text(listed)) if name == ":method" else frozenset()
         if not methods:
             found.problem(header.line, f"a match by the header `{name}`: the route is left out")
             return frozenset()

@@ -3,7 +3,12 @@
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+MAX_BYTES = 4 << 20
+MAX_ROUTES = 5000
+MOST_FOUND = 4 * MAX_ROUTES
+"""With those that are never reached."""
 MOST_PROBLEMS = 200
+LONGEST_PROBLEM = 300
 
 
 class ImportRefused(ValueError):
@@ -43,6 +48,7 @@ class FoundConfiguration:
 
     def problem(self, line: int, what: str) -> None:
         """Bounded: later ones are counted with the first of the same words."""
+        what = what if len(what) <= LONGEST_PROBLEM else f"{what[:LONGEST_PROBLEM]} …"
         if what in self.problems or len(self.problems) < MOST_PROBLEMS:
             self.problems.setdefault(what, []).append(line)
 
@@ -53,6 +59,8 @@ class FoundConfiguration:
         methods: frozenset[str] | None,
         ends: tuple[FoundEnd, ...],
     ) -> None:
-        """One route for each path, which comes with its guesses."""
+        """One route for each path, which comes with its guesses. Raises ImportRefused."""
+        if len(self.routes) >= MOST_FOUND:
+            raise ImportRefused(f"line {line}: more than {MOST_FOUND} routes; at most {MAX_ROUTES} are taken")
         for path, guesses in paths:
             self.routes.append(FoundRoute(line, path, methods, ends, guesses))

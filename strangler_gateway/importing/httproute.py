@@ -4,16 +4,17 @@ import re
 from collections.abc import Iterator
 
 from strangler_gateway.importing.found import FoundConfiguration, FoundEnd
-from strangler_gateway.importing.located import LineDict, documents, entries, everywhere, inside, number
+from strangler_gateway.importing.located import LineDict, documents, entries, everywhere, inside, number, text
 from strangler_gateway.importing.paths import FoundPath, of_literal, of_prefix, of_regex
 
 _ASKED = "access-control-request-method"
+_KNOWN = frozenset({"name", "matches", "filters", "backendRefs"})
 
 
-def read(text: str) -> FoundConfiguration:
+def read(source: str) -> FoundConfiguration:
     """Raises ImportRefused."""
     found = FoundConfiguration()
-    routes = [each for each in _objects(documents(text)) if each.get("kind") == "HTTPRoute"]
+    routes = [each for each in _objects(documents(source)) if each.get("kind") == "HTTPRoute"]
     for route in sorted(routes, key=lambda each: str(inside(each, "metadata", "name"))):
         if inside(route, "spec", "hostnames"):
             found.problem(route.line, "`hostnames`: routes of all hosts are in one table")
@@ -31,6 +32,8 @@ def _objects(whole: list[object]) -> Iterator[LineDict]:
 
 def _read_rule(rule: LineDict, found: FoundConfiguration) -> None:
     refs = entries(rule.get("backendRefs"))
+    for name in sorted(rule.keys() - _KNOWN):
+        found.problem(rule.line, f"`{name}` of a rule is not taken over")
     for each in everywhere(rule, "filters"):
         for one in entries(each):
             if one.get("type") not in ("URLRewrite", "RequestHeaderModifier"):
@@ -45,7 +48,7 @@ def _read_rule(rule: LineDict, found: FoundConfiguration) -> None:
     lines: dict[tuple[str, str], int] = {}
     for match in matches:
         if (key := _path_key(match, found)) is not None:
-            by_path.setdefault(key, set()).add(match.get("method") if match is not rule else None)
+            by_path.setdefault(key, set()).add(text(match.get("method")) or None if match is not rule else None)
             lines.setdefault(key, match.line)
     for key, methods in by_path.items():
         named = None if None in methods else frozenset(each for each in methods if each)
@@ -72,19 +75,19 @@ def _add(
     refs: list[LineDict],
     found: FoundConfiguration,
 ) -> None:
-    kind, text = key
-    one = of_literal(text) if kind == "Exact" else of_regex(text) if kind == "RegularExpression" else None
-    paths = (one,) if one is not None else of_prefix(text, by_segment=True) if kind == "PathPrefix" else ()
+    kind, path = key
+    one = of_literal(path) if kind == "Exact" else of_regex(path) if kind == "RegularExpression" else None
+    paths = (one,) if one is not None else of_prefix(path, by_segment=True) if kind == "PathPrefix" else ()
     if not paths:
         found.problem(line, "a path that no template of routes.yaml has: the route is left out")
         return
-    found.folds_case |= any(path.folds_case for path in paths)
-    found.ignores_slash |= any(path.ignores_slash for path in paths)
-    for path in paths:
+    found.folds_case |= any(each.folds_case for each in paths)
+    found.ignores_slash |= any(each.ignores_slash for each in paths)
+    for each in paths:
         ends = tuple(
-            FoundEnd(str(ref.get("name")), number(ref.get("weight"), 1.0), _rewrite(path, rule, ref)) for ref in refs
+            FoundEnd(str(ref.get("name")), number(ref.get("weight"), 1.0), _rewrite(each, rule, ref)) for ref in refs
         )
-        found.add(line, [(path.template, path.guesses)], methods, tuple(end for end in ends if end.weight))
+        found.add(line, [(each.template, each.guesses)], methods, tuple(end for end in ends if end.weight))
 
 
 def _rewrite(path: FoundPath, rule: LineDict, ref: LineDict) -> str | None:

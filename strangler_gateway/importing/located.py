@@ -6,11 +6,10 @@ from typing import Any
 import yaml
 
 from strangler_gateway.config.yaml.tree import Unreadable, line_of, tree
-from strangler_gateway.importing.found import ImportRefused
+from strangler_gateway.importing.found import MAX_BYTES, ImportRefused
 
-MAX_BYTES = 16 << 20
 MAX_DEPTH = 100
-MAX_VALUES = 1_000_000
+MAX_VALUES = 300_000
 
 
 class LineDict(dict[str, Any]):
@@ -19,13 +18,13 @@ class LineDict(dict[str, Any]):
     line: int = 1
 
 
-def documents(text: str) -> list[Any]:
-    """Every document of the text. Raises ImportRefused."""
+def documents(source: str) -> list[Any]:
+    """Every document of the source. Raises ImportRefused."""
     found, first, budget = [], 1, [MAX_VALUES]
-    for part in re.split(r"^---[^\n]*$", text, flags=re.MULTILINE):
+    for part in re.split(r"^---[^\n]*$", source, flags=re.MULTILINE):
         if re.sub(r"#[^\n]*", "", part).strip():
             try:
-                root = tree(part, MAX_BYTES, MAX_DEPTH)
+                root = tree(part, MAX_BYTES, MAX_DEPTH, MAX_VALUES)
             except Unreadable as exc:
                 raise ImportRefused(f"line {first + exc.line - 1}: {exc}") from exc
             found.append(_value(root, first - 1, budget))
@@ -66,6 +65,11 @@ def everywhere(value: Any, name: str) -> list[Any]:
         return []
     here = [value[name]] if name in value else []
     return here + [found for key, each in value.items() if key != name for found in everywhere(each, name)]
+
+
+def text(value: Any) -> str:
+    """A text of the file; what is none is empty."""
+    return value if isinstance(value, str) else ""
 
 
 def number(value: Any, otherwise: float) -> float:

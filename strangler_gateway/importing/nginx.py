@@ -8,8 +8,13 @@ from strangler_gateway.importing.nginx_maps import read_maps
 from strangler_gateway.importing.paths import FoundPath, of_literal, of_prefix, of_regex
 
 _PROXY = re.compile(r"(https?)://([^/$]+)(/.*)?")
-_QUIET = re.compile(r"proxy_(?!pass$)|access_log|error_log|limit_except|add_header|client_|keepalive|sendfile|tcp_")
-"""How a request is forwarded, not where."""
+_QUIET = re.compile(
+    r"proxy_(?!pass$)|access_log|error_log|limit_except|add_header|client_|keepalive|sendfile|tcp_|include$|location$"
+)
+"""How a request is forwarded, not where; and what is read by itself."""
+_OF_SERVER = re.compile(r"return|rewrite|if|try_files|error_page|auth_request|\w+_by_lua\w*")
+"""What a server does before a location is chosen, or after."""
+_HARMLESS = ("mime.types", "proxy_params")
 
 
 def read(text: str) -> FoundConfiguration:
@@ -20,11 +25,32 @@ def read(text: str) -> FoundConfiguration:
         found.urls[upstream.rest[0] if upstream.rest else ""] = [_url(server) for server in servers]
     splits = {one.rest[1]: one for one in named(whole, "split_clients") if len(one.rest) == 2}
     read_maps(whole, splits, found)
-    for server in named(whole, "server"):
-        for location in server.block or []:
-            if location.name == "location" and location.rest:
-                _read_location(location, splits, found)
+    for include in named(whole, "include"):
+        if not " ".join(include.rest).endswith(_HARMLESS):
+            found.problem(include.line, "`include`: what stands in that file is not read")
+    servers = [one for one in named(whole, "server") if one.block is not None]
+    for server in servers:
+        _read_server(server, splits, found)
+    _name_hosts(servers, found)
     return found
+
+
+def _read_server(server: Directive, splits: dict[str, Directive], found: FoundConfiguration) -> None:
+    for one in server.block or []:
+        if _OF_SERVER.fullmatch(one.name):
+            found.problem(one.line, f"`{one.name}` in a server is not taken over")
+    for location in named(server.block or [], "location"):
+        if location.rest:
+            _read_location(location, splits, found)
+
+
+def _name_hosts(servers: list[Directive], found: FoundConfiguration) -> None:
+    """A problem where hosts differ; a server without locations, such as one that redirects, does not count."""
+    with_routes = [one for one in servers if any(named(one.block or [], "location"))]
+    hosts = [one for server in with_routes for one in server.block or [] if one.name == "server_name"]
+    if len({tuple(one.rest) for one in hosts}) > 1:
+        for one in hosts:
+            found.problem(one.line, "`server_name`: routes of all hosts are in one table")
 
 
 def _read_location(location: Directive, splits: dict[str, Directive], found: FoundConfiguration) -> None:

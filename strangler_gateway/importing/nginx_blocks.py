@@ -4,9 +4,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from strangler_gateway.importing.found import ImportRefused
+from strangler_gateway.importing.found import MAX_BYTES, ImportRefused
 
-MAX_BYTES = 16 << 20
 MAX_DEPTH = 50
 _TOKEN = re.compile(
     r"""(?P<space>[ \t\r\n]+)|(?P<comment>\#[^\n]*)|(?P<end>[;{}])
@@ -14,6 +13,12 @@ _TOKEN = re.compile(
     |(?P<word>(?:\$\{[^}]*\}|\\.|[^\s;{}"'\\])(?:\$\{[^}]*\}|\\.|[^\s;{}\\])*)""",
     re.VERBOSE | re.DOTALL,
 )
+_LUA = re.compile(
+    r"""--\[\[.*?\]\]|--(?!\[\[)[^\n]*|\[\[.*?\]\]|"(?:[^"\\]|\\.)*"|'(?:[^'\\]|\\.)*'
+    |[{}]|[^-\["'{}]+|-(?!-)|\[(?!\[)""",
+    re.VERBOSE | re.DOTALL,
+)
+"""Comments, texts, braces and what is between them."""
 
 
 @dataclass(slots=True)
@@ -69,6 +74,7 @@ def directives(text: str) -> list[Directive]:
 
 def _tokens(text: str) -> Iterator[tuple[int, str, str]]:
     at, line = 0, 1
+    first: str | None = None  # word of the directive
     while at < len(text):
         found = _TOKEN.match(text, at)
         if found is None:
@@ -78,8 +84,26 @@ def _tokens(text: str) -> Iterator[tuple[int, str, str]]:
             yield line, kind, re.sub(r"\\([\"'\\])", r"\1", found[kind])
         elif kind in ("word", "end"):
             yield line, kind, found[kind]
-        line += found[0].count("\n")
+        end = found.end()
+        if kind == "end":
+            if found[0] == "{" and first is not None and first.endswith("_by_lua_block"):
+                end = _end_of_lua(text, end, line)
+            first = None
+        elif first is None and kind == "word":
+            first = found[0]
+        line += text.count("\n", at, end)
+        at = end
+
+
+def _end_of_lua(text: str, at: int, line: int) -> int:
+    """Where its closing brace stands: what is before it is no configuration. Raises ImportRefused."""
+    depth = 1
+    while found := _LUA.match(text, at):
+        depth += {"{": 1, "}": -1}.get(found[0], 0)
+        if not depth:
+            return at
         at = found.end()
+    raise ImportRefused(f"line {line}: the end of this Lua block is not found")
 
 
 def named(found: list[Directive], name: str) -> Iterator[Directive]:

@@ -2,6 +2,7 @@
 
 import re
 from dataclasses import dataclass
+from itertools import count
 from urllib.parse import quote
 
 from strangler_gateway.table.template import TemplateInvalid, parse
@@ -11,7 +12,8 @@ _CORE = r"(?:\[\^?\]?[^\]]+\]|\\[dw])(?:\+|\*|\{\d+(?:,\d*)?\})"
 _PIECE = re.compile(rf"\((?:\?P?<(\w+)>|\?:)?({_CORE}|\.[*+])\)|({_CORE}|\.[*+])")
 _MARK = re.compile("([\x01\x02])([0-9]+)\x03")
 """Stands for a variable (1) or the rest (2), by its number."""
-_NAME = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+_LONGEST = 4096
+"""Characters of an expression: more is none of a template, and would take long to read."""
 _SPECIAL = re.compile(r"(?<!\\)[.^$*+?()\[\]{}|]")
 _SAFE = "._~!$&'()*+,;=:@-%"
 
@@ -49,6 +51,8 @@ def of_prefix(text: str, *, by_segment: bool) -> tuple[FoundPath, ...]:
 
 def of_regex(text: str) -> FoundPath | None:
     """An expression of a whole path; None: it is none of the forms that a template has."""
+    if len(text) > _LONGEST:
+        return None
     text = text.removeprefix("^")
     folds_case = text.startswith("(?i)")
     text = text.removeprefix("(?i)").removeprefix("^").removesuffix("$")
@@ -76,7 +80,7 @@ class _Pieces:
         core = found[2] or found[3]
         is_rest = core in (".*", ".+")
         wanted = found[1] or ("rest" if is_rest else "id")
-        name = next(each for n in range(1, 99) if (each := wanted if n == 1 else f"{wanted}{n}") not in self.names)
+        name = next(each for n in count(1) if (each := wanted if n == 1 else f"{wanted}{n}") not in self.names)
         self.names.append(name)
         if core not in (_ANY, ".*"):
             self.guesses.append(f"{{{name}}} takes every segment, not only {core}")

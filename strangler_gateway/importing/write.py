@@ -10,11 +10,16 @@ from strangler_gateway.config.addresses import origin
 from strangler_gateway.config.checks.check import check_text
 from strangler_gateway.config.checks.secrets import is_name
 from strangler_gateway.config.yaml.scalars import resolve
-from strangler_gateway.importing.found import FoundConfiguration, FoundEnd, FoundRoute, ImportRefused
+from strangler_gateway.importing.found import (
+    MAX_ROUTES,
+    FoundConfiguration,
+    FoundEnd,
+    FoundRoute,
+    ImportRefused,
+)
 from strangler_gateway.table.routes import PathRules
 from strangler_gateway.table.template import parse, shape
 
-MAX_ROUTES = 5000
 LAST_ROUTE = "everything-else"
 
 
@@ -34,8 +39,8 @@ class _Placed:
 
 def routes_text(found: FoundConfiguration, source: str) -> str:
     """A file that passes `strangler check`. Raises ImportRefused."""
-    names = _names(found)
     routes = _distinct(found)
+    names = _names(routes)
     monolith = _monolith(routes)
     placed = [_placed(route, monolith) for route in routes]
     if placed[-1].found.path != "/{rest...}" or placed[-1].found.methods is not None:
@@ -126,14 +131,18 @@ def _state(share: float | None) -> str:
     return "extracted" if share is None else f"canary, share: {share:g}"
 
 
-def _names(found: FoundConfiguration) -> dict[str, str]:
+def _names(routes: Sequence[FoundRoute]) -> dict[str, str]:
     """By the name in the source, one that routes.yaml takes."""
-    used = dict.fromkeys(end.service for route in found.routes for end in route.ends)
-    names: dict[str, str] = {}
-    for name in used:
-        word = _word(name, "service")
-        names[name] = next(each for each in _numbered(word) if each not in names.values())
-    return names
+    used = dict.fromkeys(end.service for route in routes for end in route.ends)
+    taken: set[str] = set()
+    return {name: _untaken(_word(name, "service"), taken) for name in used}
+
+
+def _untaken(word: str, taken: set[str]) -> str:
+    """The word, or with a number; it is taken then."""
+    found = next(each for each in _numbered(word) if each not in taken)
+    taken.add(found)
+    return found
 
 
 def _numbered(word: str) -> Iterator[str]:
@@ -148,11 +157,8 @@ def _word(text: str, otherwise: str) -> str:
 
 def _groups(placed: Sequence[_Placed], names: dict[str, str]) -> dict[tuple[str, float | None], str]:
     positions = dict.fromkeys(one.position for one in placed if one.position is not None)
-    groups: dict[tuple[str, float | None], str] = {}
-    for position in positions:
-        word = names[position[0]]
-        groups[position] = next(each for each in _numbered(word) if each not in groups.values())
-    return groups
+    taken: set[str] = set()
+    return {position: _untaken(names[position[0]], taken) for position in positions}
 
 
 def _services(placed: Sequence[_Placed], found: FoundConfiguration, names: dict[str, str]) -> Iterator[str]:
@@ -177,11 +183,10 @@ def _is_url(url: str) -> bool:
 def _routes(
     placed: Sequence[_Placed], groups: dict[tuple[str, float | None], str], names: dict[str, str]
 ) -> Iterator[str]:
-    taken: set[str] = set(groups.values())
+    taken = {LAST_ROUTE, *groups.values()}
     for one in placed:
         is_last = one is placed[-1]
         name = LAST_ROUTE if is_last else _route_id(one.found, taken)
-        taken.add(name)
         for guess in one.found.guesses:
             line = f" (line {one.found.line})" if one.found.line else ""
             yield f"  # A guess{line}: {_on_one_line(guess)}."
@@ -200,7 +205,7 @@ def _route_id(route: FoundRoute, taken: set[str]) -> str:
     words = re.sub(r"[^A-Za-z0-9]+", "-", route.path).strip("-").lower()[:40].rstrip("-") or "root"
     method = f"-{sorted(route.methods)[0].lower()}" if route.methods else ""
     word = _word(f"{words}{method}", "route") if not words[0].isdigit() else f"route-{words}{method}"
-    return next(each for each in _numbered(word) if each not in taken and each != LAST_ROUTE)
+    return _untaken(word, taken)
 
 
 def _on_one_line(text: str) -> str:

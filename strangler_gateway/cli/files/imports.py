@@ -12,8 +12,7 @@ from strangler_gateway.cli.client import REFUSED, USAGE, fail
 from strangler_gateway.cli.files.new_file import write_output
 from strangler_gateway.cli.options import AsJson
 from strangler_gateway.importing import envoy, httproute, nginx
-from strangler_gateway.importing.found import FoundConfiguration, ImportRefused
-from strangler_gateway.importing.located import MAX_BYTES
+from strangler_gateway.importing.found import MAX_BYTES, FoundConfiguration, ImportRefused
 from strangler_gateway.importing.write import routes_text
 from strangler_gateway.migration.saved import whole_file
 

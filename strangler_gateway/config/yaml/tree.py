@@ -6,6 +6,8 @@ import yaml
 
 MAX_BYTES = 1 << 20
 MAX_DEPTH = 32
+MAX_NODES = MAX_BYTES
+"""More than so many bytes can hold."""
 
 _Loader: type = getattr(yaml, "CBaseLoader", yaml.BaseLoader)
 
@@ -18,12 +20,12 @@ class Unreadable(Exception):
         self.line = line
 
 
-def tree(text: str, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> yaml.Node:
+def tree(text: str, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH, max_nodes: int = MAX_NODES) -> yaml.Node:
     """The root of the one document. Raises Unreadable."""
     if len(text.encode("utf-8", "surrogatepass")) > max_bytes:
         raise Unreadable(1, f"the file has more than {max_bytes} bytes")
     try:
-        _check(yaml.parse(text, Loader=_Loader), max_depth)  # before composing, which recurses
+        _check(yaml.parse(text, Loader=_Loader), max_depth, max_nodes)  # before composing, which recurses
         root = yaml.compose(text, Loader=_Loader)
     except yaml.MarkedYAMLError as exc:
         mark = exc.problem_mark or exc.context_mark
@@ -36,14 +38,15 @@ def tree(text: str, max_bytes: int = MAX_BYTES, max_depth: int = MAX_DEPTH) -> y
     return root
 
 
-def _check(events: Iterable[yaml.Event], max_depth: int) -> None:
-    documents = 0
+def _check(events: Iterable[yaml.Event], max_depth: int, max_nodes: int) -> None:
+    documents = nodes = 0
     unclosed: list[str | None] = []
     complete: set[str | None] = set()
     """Anchors; None for what has none."""
     for event in events:
         anchor = getattr(event, "anchor", None)
         documents += isinstance(event, yaml.DocumentStartEvent)
+        nodes += isinstance(event, yaml.NodeEvent)
         if documents > 1:
             raise Unreadable(line_of(event), "a second YAML document (---) begins here; one file holds one")
         if getattr(event, "tag", None) is not None:
@@ -54,6 +57,8 @@ def _check(events: Iterable[yaml.Event], max_depth: int) -> None:
             unclosed.append(anchor)
         else:
             complete.add(unclosed.pop() if isinstance(event, yaml.CollectionEndEvent) else anchor)
+        if nodes > max_nodes:
+            raise Unreadable(line_of(event), f"more than {max_nodes} values")
         if len(unclosed) > max_depth:
             raise Unreadable(line_of(event), f"nested deeper than {max_depth} levels")
 
