@@ -2,15 +2,16 @@
 
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Any
 
 from strangler_gateway.export.own_names import IDENTITY, OWN_NAMES
-from strangler_gateway.export.pattern import escaped
+from strangler_gateway.export.pattern import PathPattern, escaped
+from strangler_gateway.export.precedence import lengthened, overlapping
 from strangler_gateway.export.rewrites import Rewritten, rewritten
 from strangler_gateway.export.rules import ExportOptions, ExportRefused, ForwardRule, WeightedEnd
 from strangler_gateway.export.unexpressed import Unexpressed
 from strangler_gateway.table.routes import RouteTable
-from strangler_gateway.table.template import Template, parse
 
 Json = dict[str, Any]
 
@@ -37,9 +38,12 @@ _ASKED = "Access-Control-Request-Method"
 def differs(found: Sequence[ForwardRule]) -> Iterator[Unexpressed]:
     """What it does differently for these rules."""
     yield from DIFFERS
-    if pairs := tuple(_overlapping(found)):
-        text = "both take some paths, and which one wins is implementation-specific; the gateway takes the first"
-        yield Unexpressed("order", text, pairs)
+    if pairs := [(found[one].route.id, found[two].route.id) for one, two in overlapping(_as_said(found))]:
+        text = (
+            "both take some paths, and the first has to win: it is the longer expression, which Envoy Gateway takes; "
+            "elsewhere the winner is implementation-specific"
+        )
+        yield Unexpressed("order", text, tuple(f"{first} over {second}" for first, second in pairs))
     strange = sorted({method for rule in found for method in rule.methods or () if method not in METHODS})
     if strange:
         yield Unexpressed("methods", "methods that the API does not know go where all methods go", tuple(strange))
@@ -62,7 +66,7 @@ def documents(_table: RouteTable, found: Sequence[ForwardRule], options: ExportO
             "an HTTPRoute names no authority: leave --authority out, and give the controller its own policy for "
             "external authorization (Envoy Gateway: SecurityPolicy, extAuth)"
         )
-    rules = [made for rule in found for made in _rules(rule)]
+    rules = [made for rule in lengthened(_as_said(found)) for made in _rules(rule)]
     return [_http_route(number, packed, options) for number, packed in enumerate(_packed(rules), 1)]
 
 
@@ -94,11 +98,20 @@ def _rules(rule: ForwardRule) -> Iterator[Json]:
         yield {"matches": matches[at : at + MAX_MATCHES]} | _action(rule)
 
 
+def _as_said(found: Sequence[ForwardRule]) -> list[ForwardRule]:
+    """With expressions for paths that no Exact can say."""
+    return [replace(rule, path=_sayable(rule.path)) for rule in found]
+
+
+def _sayable(path: PathPattern) -> PathPattern:
+    if path.kind != "exact" or _EXACT.fullmatch(path.text):
+        return path
+    return PathPattern("regex", escaped(path.text))
+
+
 def _path_match(rule: ForwardRule) -> Json:
     kinds = {"exact": "Exact", "prefix": "PathPrefix", "regex": "RegularExpression"}
     kind, text = kinds[rule.path.kind], rule.path.text
-    if kind == "Exact" and not _EXACT.fullmatch(text):
-        kind, text = "RegularExpression", escaped(text)
     if len(text) > MAX_PATH:
         raise ExportRefused(
             f"the path of the route {rule.route.id} has {len(text)} characters, at most {MAX_PATH} are taken"
@@ -158,27 +171,3 @@ def _path(found: Rewritten) -> Json:
     if found.is_prefix:
         return {"type": "ReplacePrefixMatch", "replacePrefixMatch": found.text.rstrip("/") or "/"}
     return {"type": "ReplaceFullPath", "replaceFullPath": found.text}
-
-
-def _overlapping(found: Sequence[ForwardRule]) -> Iterator[str]:
-    """Pairs of rules by expressions that can take the same request, as `first over second`."""
-    by_regex = [(rule, parse(rule.route.path)) for rule in found if rule.path.kind == "regex"]
-    for at, (first, template) in enumerate(by_regex):
-        for second, other in by_regex[at + 1 :]:
-            if _share_a_method(first, second) and _share_a_path(template, other):
-                yield f"{first.route.id} over {second.route.id}"
-
-
-def _share_a_method(first: ForwardRule, second: ForwardRule) -> bool:
-    return first.methods is None or second.methods is None or bool(set(first.methods) & set(second.methods))
-
-
-def _share_a_path(first: Template, second: Template) -> bool:
-    """Case and spelling do not matter here: a pair too many is only a remark too many."""
-    shorter = min(len(first.segments), len(second.segments))
-    same = all(
-        one is None or two is None or one.lower() == two.lower()
-        for one, two in zip(first.segments[:shorter], second.segments[:shorter], strict=True)
-    )
-    longer = len(first.segments) - len(second.segments)
-    return same and (longer == 0 or (longer > 0 and second.rest) or (longer < 0 and first.rest))

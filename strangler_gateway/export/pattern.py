@@ -9,6 +9,8 @@ from urllib.parse import unquote_to_bytes
 from strangler_gateway.table.routes import PathRules
 from strangler_gateway.table.template import Template, parse, shape
 
+EMPTY = "(?:)"
+"""An expression that takes nothing."""
 _SPECIAL = re.compile(r"[.^$*+?()\[\]{}|\\]")
 
 

@@ -28,10 +28,10 @@ def read(text: str) -> FoundConfiguration:
     for include in named(whole, "include"):
         if not " ".join(include.rest).endswith(_HARMLESS):
             found.problem(include.line, "`include`: what stands in that file is not read")
-    servers = [one for one in named(whole, "server") if one.block is not None]
-    for server in servers:
-        _read_server(server, splits, found)
-    _name_hosts(servers, found)
+    hosts = [one for one in named(whole, "server") if one.block is not None]
+    for host in hosts:
+        _read_server(host, splits, found)
+    _name_hosts(hosts, found)
     return found
 
 

@@ -12,6 +12,8 @@ _CORE = r"(?:\[\^?\]?[^\]]+\]|\\[dw])(?:\+|\*|\{\d+(?:,\d*)?\})"
 _PIECE = re.compile(rf"\((?:\?P?<(\w+)>|\?:)?({_CORE}|\.[*+])\)|({_CORE}|\.[*+])")
 _MARK = re.compile("([\x01\x02])([0-9]+)\x03")
 """Stands for a variable (1) or the rest (2), by its number."""
+_EMPTY = "(?:)"
+"""Takes nothing: `strangler export httproute` writes it, so that one expression is longer than another."""
 _LONGEST = 4096
 """Characters of an expression: more is none of a template, and would take long to read."""
 _SPECIAL = re.compile(r"(?<!\\)[.^$*+?()\[\]{}|]")
@@ -53,7 +55,7 @@ def of_regex(text: str) -> FoundPath | None:
     """An expression of a whole path; None: it is none of the forms that a template has."""
     if len(text) > _LONGEST:
         return None
-    text = text.removeprefix("^")
+    text = text.replace(_EMPTY, "").removeprefix("^")
     folds_case = text.startswith("(?i)")
     text = text.removeprefix("(?i)").removeprefix("^").removesuffix("$")
     if text in (".*", "(.*)", "/.*", "/(.*)", "/"):

@@ -99,6 +99,18 @@ def test_an_httproute_decides_as_the_gateway(state: str, rules: PathRules | None
     assert differing(of, backend(found)) == set()
 
 
+@pytest.mark.parametrize("rules", [PathRules(), PathRules(decode_literals=True)], ids=["strict", "decoded"])
+def test_of_two_expressions_the_one_that_wins_is_the_longer(rules: PathRules) -> None:
+    urls = dict.fromkeys(("OLD_URL", "NEW_URL", "DEFAULT_URL"), "http://10.0.0.1:1")
+    of = replace(load((ROOT / "tests/export/hostile.yaml").read_text(), urls), paths=rules)
+    found = export("httproute", of, GATEWAY)
+    where = {one.code: one.where for one in found.missing}
+    assert "include over hostnames" in where["order"]
+    left = (*where["needs_gateway"], "OPTIONS")  # which takes preflights, as `options` says
+    assert where["options"] == ("options",)
+    assert [one for one, _ in differing(of, backend(found)) if not {*one.split()} & {*left}] == []
+
+
 def test_httproutes_keep_the_limits_of_the_api() -> None:
     whole = table("canary", 12.5)
     many = tuple(
