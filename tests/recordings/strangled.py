@@ -17,7 +17,7 @@ from tests.http.gateway_process import GatewayProcess
 from tests.recordings.conversation import PRODUCTION
 from tests.recordings.mail_sink import MailSink, mail_server
 from tests.recordings.replay import Step
-from tests.recordings.running import running_monolith_on
+from tests.recordings.running import Running, running_monolith_on
 from tests.support.connected import fresh_rabbit
 from tests.support.monolith.monolith_file import SECRET
 from tests.support.stores import Stores, on_real_parts, on_sqlite
@@ -45,9 +45,9 @@ class Routes:
         self.groups = {route.movable.name for route in moving}
         self.services = {route.extracted.name for route in moving if route.extracted}
 
-    def text(self, state: str, salt: str = "") -> str:
-        """The file's text. `salt`: one for all groups."""
-        place = {"state": state} | ({"share": 50, "salt": salt} if state == "canary" else {})
+    def text(self, state: str, salt: str = "", **more: str) -> str:
+        """The file's text. `salt`: one for all groups; `more`: what else each group says."""
+        place = {"state": state, **more} | ({"share": 50, "salt": salt} if state == "canary" else {})
         groups = {
             name: group | (place if name in self.groups else {}) for name, group in self._outline["groups"].items()
         }
@@ -101,6 +101,7 @@ class Strangled:
     gateway: GatewayProcess
     log: Path
     sink: MailSink
+    monolith: Running
     environ: Mapping[str, str]
     """What the gateway and its routes.yaml read."""
 
@@ -123,11 +124,11 @@ class Strangled:
 
 
 @contextmanager
-def strangled(directory: Path, parts: Parts, state: str, runner_url: str) -> Iterator[Strangled]:
-    """Starts all from a bare seed, with every group that a service can answer in that state."""
+def strangled(directory: Path, parts: Parts, state: str, runner_url: str, **more: str) -> Iterator[Strangled]:
+    """Starts all from a bare seed, with every group that a service can answer in that state. `more`: of each group."""
     file, log = directory / "routes.yaml", directory / "access.log"
     routes = Routes()
-    file.write_text(routes.text(state, "first"))
+    file.write_text(routes.text(state, "first", **more))
     with ExitStack() as stack:
         enter = stack.enter_context
         sink, provider = enter(mail_server())
@@ -144,7 +145,7 @@ def strangled(directory: Path, parts: Parts, state: str, runner_url: str) -> Ite
         environ = _environ(parts, urls, keys, log)
         gateway = GatewayProcess(file, directory / "state", environ)
         stack.callback(gateway.stop)
-        yield Strangled(routes, file, gateway, log, sink, environ)
+        yield Strangled(routes, file, gateway, log, sink, monolith, environ)
 
 
 def _ingress(stack: ExitStack, parts: Parts, provider: Mapping[str, str]) -> int:

@@ -1,8 +1,10 @@
-"""The end of a migration: gateway and monolith are gone, and the recorded conversation is answered as ever.
+"""The end of a migration: gateway and monolith have ended, and the recorded conversation is answered as ever.
 
-Every group is retired; Envoy runs on what `strangler export` wrote, and asks examples/authority who calls.
+Every group retires by a flip with a signed report; a proxy runs on what `strangler export` wrote, and asks
+examples/authority who calls.
 """
 
+import json
 import os
 import subprocess
 import sys
@@ -11,8 +13,11 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from parts.ports import free_port
+from strangler_gateway.cli.app import app
+from tests.http.stream import eventually
 from tests.recordings.conversation import DIFFERS, OF_A_CONNECTION, STEPS, log_in, play
 from tests.recordings.replay import Replay
 from tests.recordings.running import ROOT, stop
@@ -21,7 +26,8 @@ from tests.support.exported import accepts, running
 
 pytestmark = pytest.mark.walk
 
-STRANGLER = str(Path(sys.executable).with_name("strangler"))
+RETIRE_AFTER = "1s"
+"""Without a request to the monolith: days of a real migration."""
 
 
 @contextmanager
@@ -39,13 +45,36 @@ def authority(target: str, system: Strangled, folder: Path, environ: Mapping[str
             stop(process)
 
 
+def strangler(system: Strangled, *words: str) -> tuple[int, str]:
+    """The exit code of the command, and what it printed."""
+    admin = ("--admin", f"http://127.0.0.1:{system.gateway.admin_port}")
+    environ = {**system.environ, "STRANGLER_ADMIN_TOKEN": OPERATOR_TOKEN}
+    result = CliRunner().invoke(app, [*words, *admin], env=environ)
+    return result.exit_code, result.output
+
+
+def done(system: Strangled, *words: str) -> str:
+    code, said = strangler(system, *words)
+    assert code == 0, said
+    return said
+
+
+def retire(system: Strangled, folder: Path) -> None:
+    """Every group, with a report that proves that it may."""
+    for group in sorted(system.routes.groups):
+        base = folder / group
+        assert eventually(
+            lambda base=base, group=group: strangler(system, "retire-report", group, "--out", str(base))[0] == 0
+        )
+        done(system, "flip", group, "--to", "retired", "--report", f"{base}.json", "--why", "its report says so")
+    states = {one["unit"]: one["state"] for one in json.loads(done(system, "routes", "--json"))["routes"]}
+    assert {states[group] for group in system.routes.groups} == {"retired"}
+
+
 def exported(target: str, system: Strangled, port: int, authority_url: str) -> str:
-    environ = {**os.environ, **system.environ, "STRANGLER_ADMIN_TOKEN": OPERATOR_TOKEN}
-    words = [target, str(system.file), "--admin", f"http://127.0.0.1:{system.gateway.admin_port}"]
-    words += ["--listen", f"127.0.0.1:{port}", "--authority", authority_url]
-    done = subprocess.run([STRANGLER, "export", *words], env=environ, capture_output=True, text=True, timeout=240)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    """The table of the running gateway, which alone knows of the flips."""
+    listen = ("--listen", f"127.0.0.1:{port}", "--authority", authority_url)
+    return done(system, "export", target, str(system.file), *listen)
 
 
 # nginx passes on the `Content-Length: 0` of a 204, as the monolith sent it.
@@ -53,12 +82,14 @@ def exported(target: str, system: Strangled, port: int, authority_url: str) -> s
 def test_the_recording_is_answered_without_gateway_and_monolith(
     target: str, differs: Mapping[str, list[str]], tmp_path: Path, runner_url: str
 ) -> None:
-    with strangled(tmp_path, embedded(tmp_path), "retired", runner_url) as system:
+    with strangled(tmp_path, embedded(tmp_path), "extracted", runner_url, retire_after=RETIRE_AFTER) as system:
+        retire(system, tmp_path)
         port = free_port()
         with authority(target, system, tmp_path, system.environ) as url:
             text = exported(target, system, port, url)
             assert "monolith" not in text.partition("\n\n")[2]
             system.gateway.stop()
+            assert stop(system.monolith.process) == 0
             with running(target, tmp_path, text, port):
                 replay = Replay(f"http://127.0.0.1:{port}", unheard=OF_A_CONNECTION)
                 log_in(replay)
