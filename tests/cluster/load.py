@@ -12,12 +12,14 @@ import uuid
 from collections import Counter
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 
 PAUSE_S = 0.15
 TELL_S = 0.5
 TIMEOUT_S = 20
+REACHED_S = 60
 EXAMPLES = 20
 
 
@@ -69,7 +71,23 @@ async def keep_sending(call: Any, authorization: str, totals: Totals) -> None:
             await asyncio.sleep(PAUSE_S)
 
 
+async def reached(url: str) -> None:
+    """Waits until the server takes a connection: network policies know a new pod some moments after its start."""
+    address = urlsplit(url)
+    while True:
+        try:
+            _, writer = await asyncio.open_connection(address.hostname, address.port or 80)
+        except OSError:
+            await asyncio.sleep(PAUSE_S)
+        else:
+            writer.close()
+            return
+
+
 async def main(wanted: Any) -> None:
+    async with asyncio.timeout(REACHED_S), asyncio.TaskGroup() as group:
+        for call in wanted["calls"]:
+            group.create_task(reached(call["url"]))
     totals, known = Totals(), await credentials(wanted)
     async with asyncio.TaskGroup() as group:
         for call in wanted["calls"]:
