@@ -91,6 +91,7 @@ def test_a_changed_config_map_is_served_without_a_restart(system: System, load: 
     with load.loses_nothing(), routes_changed(system, yaml.safe_dump(changed, sort_keys=False)):
         eventually(lambda: all("brand-new" in system.states(gateway) for gateway in (0, 1)), "the new route is served")
         assert system.states()["items"] == "extracted"
+    eventually(lambda: all("brand-new" not in system.states(gateway) for gateway in (0, 1)), "the new route is gone")
     assert [pod["metadata"]["uid"] for pod in system.pods("gateway")] == started
 
 
