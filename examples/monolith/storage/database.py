@@ -7,7 +7,7 @@ from contextlib import asynccontextmanager
 from functools import partial
 from typing import Any
 
-from sqlalchemy import event
+from sqlalchemy import event, exc
 from sqlalchemy.engine import Connection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
@@ -39,6 +39,9 @@ class Database:
             _prepare_connections(self._reader)
             _prepare_connections(self._writer)
             _begin_immediately(self._writer)
+        else:
+            _replace_ended_connections(self._reader)
+            _replace_ended_connections(self._writer)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -105,6 +108,15 @@ def _prepare_connections(engine: AsyncEngine) -> None:
             cursor.execute(f"PRAGMA {pragma}")
         cursor.close()
         connection.create_function("found_in", 2, found_in, deterministic=True)
+
+
+def _replace_ended_connections(engine: AsyncEngine) -> None:
+    """As Sequelize's pool: the driver has seen that the server has ended a connection, so nobody gets it any more."""
+
+    @event.listens_for(engine.sync_engine, "checkout")
+    def checked_out(connection: Any, _record: object, _proxy: object) -> None:
+        if connection.driver_connection.is_closed():
+            raise exc.DisconnectionError
 
 
 def _begin_immediately(engine: AsyncEngine) -> None:
