@@ -53,6 +53,7 @@ def compile_table(file: RoutesFile, lines: Sequence[int]) -> r.RouteTable:
         trusted_proxies=tuple(network(text) for text in file.trusted_proxies),
         identity_headers=tuple(file.identity_headers),
         errors={status: r.ErrorTemplate(**entry.model_dump()) for status, entry in file.errors.items()},
+        reflects_origin=file.cors == "reflect",
     ).sealed()
 
 

@@ -288,6 +288,7 @@ class RoutesFile(StrictModel):
     trusted_proxies: list[t.Network] = Field(default=[])
     identity_headers: list[t.HeaderPattern] = Field(default=[])
     errors: dict[str, ErrorEntry] = Field(default={})
+    cors: Literal["reflect"] | None = None
     services: dict[t.Name, ServiceEntry] = Field(min_length=1)
     groups: dict[t.Name, GroupOrDefaults] = Field(default={})
     routes: list[RouteEntry] = Field(min_length=1)

@@ -21,8 +21,7 @@ class OwnAnswers:
 
     def of(self, reply: Reply, exchange: Exchange | None) -> tuple[Pairs, bytes]:
         """(fields, body) for the client; `exchange` is None for what never became a request."""
-        request_id = exchange.request_id if exchange is not None else b""
-        fields, body = self.undated(reply, self._current.table.errors, request_id)
+        fields, body = self.undated(reply, exchange)
         fields.append((b"Date", self._http_date()))
         if exchange is not None:
             fields += exchange.extra_fields
@@ -40,9 +39,33 @@ class OwnAnswers:
             made = self._made = reply, table, date, head + lines + b"\r\n" + body
         return made[3]
 
-    def undated(self, reply: Reply, templates: Mapping[str, ErrorTemplate], request_id: bytes) -> tuple[Pairs, bytes]:
-        """(fields, body) without what depends on the time and on the client."""
-        return render(reply, self._name, templates, request_id)
+    def undated(self, reply: Reply, exchange: Exchange | None) -> tuple[Pairs, bytes]:
+        """(fields, body) without Date, and without what was worked out for the client on the way."""
+        table, request_id = self._current.table, b""
+        if exchange is not None:
+            table, request_id = exchange.table, exchange.request_id
+        fields, body = render(reply, self._name, table.errors, request_id)
+        if table.reflects_origin:
+            fields += allowed_origin(exchange, fields)
+        return fields, body
+
+
+def allowed_origin(exchange: Exchange | None, fields: Pairs) -> Pairs:
+    """What lets a page of another origin read an answer that has these fields (Fetch §3.2, `cors:` of routes.yaml).
+
+    `exchange` is None where nothing of the request is known.
+    """
+    names = {name.lower() for name, _ in fields}
+    if b"access-control-allow-origin" in names:
+        return []
+    readable = [(b"Access-Control-Expose-Headers", b"Retry-After")] if b"retry-after" in names else []
+    if exchange is None:
+        return [(b"Access-Control-Allow-Origin", b"*"), *readable]
+    varies = (b"Vary", b"Origin")
+    origins = [value for name, value in exchange.head.fields if name.lower() == b"origin"]
+    if len(origins) != 1:
+        return [varies]
+    return [(b"Access-Control-Allow-Origin", origins[0]), varies, *readable]
 
 
 def told_decision(exchange: Exchange) -> Pairs:

@@ -184,6 +184,8 @@ def _of_all(table: RouteTable) -> Iterator[Unexpressed]:
         "`strangler flip` and `rollback` have no effect here: a move is a new export; no journal, gate, evidence, "
         "override, recording or count by side",
     )
+    if table.reflects_origin:
+        yield Unexpressed("cors", "a page of another origin cannot read the answers that the target makes itself")
     if table.trusted_proxies:
         yield Unexpressed("trusted_proxies", "set up whom the target believes about the client's address")
 

@@ -71,7 +71,7 @@ class SecondCalls:
         identity = found if isinstance(found, Identity) else await found
         reply = refusal(auth, identity) if auth.enforce == "gateway" else None
         if reply is not None:
-            fields, body = self._own_answers.undated(reply, exchange.table.errors, exchange.request_id)
+            fields, body = self._own_answers.undated(reply, exchange)
             return Reading(reply.status, fields, body)
         exchange.internal_token = self._signer.token(identity, service.name)
         return await self._call(exchange, service, Side.EXTRACTED, plain)

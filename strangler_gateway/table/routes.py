@@ -380,6 +380,8 @@ class RouteTable:
     """Fields that say who calls, besides the built-in ones: lower case, a prefix ends with `*`."""
     errors: Mapping[str, ErrorTemplate] = field(default_factory=dict)
     """By status ("401") or "default"."""
+    reflects_origin: bool = field(default=False, metadata=_ADDED)
+    """A page of any origin may read the answers that the gateway makes itself."""
     rest: str = field(default="", compare=False, repr=False)
     """The digest's text of all but the movables, once it was made: a move changes nothing of it."""
 
@@ -398,7 +400,7 @@ class RouteTable:
 
     def _rest(self) -> str:
         left_out = ("digest", "movables", "rest")
-        said = {part.name: _canonical(getattr(self, part.name)) for part in fields(self) if part.name not in left_out}
+        said = _members(self, left_out)
         if len(self.identity) < 2:
             said["identity"] = _canonical(self.identity[0]) if self.identity else _NOBODY_KNOWN
         return _json(said)

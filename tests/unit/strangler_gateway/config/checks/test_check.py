@@ -94,7 +94,7 @@ def only_fault(text: str, **environ: str) -> str:
         ("", "line 1: the file is empty"),
         ("just a text", "line 1: the file is not a mapping; it begins with `version: 1`"),
         (file().replace("version: 1", "version: 2"), "line 1: version: wanted 1, seen 2"),
-        (file().replace("version: 1", "colour: red\nversion: 1"), 'line 1: colour: unknown field "colour"; known here'),
+        (file().replace("version: 1", "zebra: red\nversion: 1"), 'line 1: zebra: unknown field "zebra"; known here'),
         (top("grops: {}"), 'line 3: grops: unknown field "grops"; did you mean "groups"?'),
         (top("groups: {g: {stat: legacy}}"), 'groups.g.stat: unknown field "stat"; did you mean "state"?'),
         (top("errors: {teapot: {content_type: a/b, body: x}}"), '"teapot" is neither default nor'),
