@@ -72,15 +72,21 @@ Figures = Mapping[str, object]
 
 
 async def service(gateway: Design, name: str, seconds: float) -> Figures:
-    """One service, or the gateway itself, under twice its capacity, which is measured first."""
+    """One service, or the gateway itself, under twice its capacity, which is measured first.
+
+    Both times the admin port is asked beside it.
+    """
     target, admin = f"/{name}", int(wait_for_output(gateway.child, _ADMIN)[1])
+    took_ms: list[float] = []
+    asking = asyncio.create_task(_ask_admin(admin, took_ms))
     capacity_per_s = await _capacity(gateway.port, target, COSTLY_CLIENTS if name == "costly" else 3 * PLACES)
-    before_mib, asking = rss_mib(gateway.child.pid), asyncio.create_task(_ask_admin(admin))
+    took_ms.clear()
+    before_mib, before_s, begun = rss_mib(gateway.child.pid), cpu_seconds(gateway.child.pid), perf_counter()
     outcomes = await OpenLoad(gateway.port, target, PATIENCE_S).run(2 * capacity_per_s, seconds / 2)
     middle_mib = rss_mib(gateway.child.pid)
     more = await OpenLoad(gateway.port, target, PATIENCE_S).run(2 * capacity_per_s, seconds / 2)
+    busy_s, passed_s = cpu_seconds(gateway.child.pid), perf_counter() - begun
     asking.cancel()
-    answers_ms = await asking
     outcomes.answered_ms += more.answered_ms
     outcomes.refused_ms += more.refused_ms
     outcomes.gave_up, outcomes.other = outcomes.gave_up + more.gave_up, outcomes.other + more.other
@@ -89,8 +95,9 @@ async def service(gateway: Design, name: str, seconds: float) -> Figures:
         "goodput_ratio": round(len(outcomes.answered_ms) / seconds / capacity_per_s, 3),
         **outcomes.figures(seconds),
         "rss_mib": [before_mib, middle_mib, rss_mib(gateway.child.pid)],
-        "admin_answers": len(answers_ms),
-        "admin_p99_ms": round(percentile(answers_ms, 99), 1),
+        "core_used": None if busy_s is None or before_s is None else round((busy_s - before_s) / passed_s, 2),
+        "admin_answers": len(took_ms),
+        "admin_p99_ms": round(percentile(took_ms, 99), 1),
     }
 
 
@@ -114,18 +121,14 @@ async def _capacity(port: int, target: str, clients: int, seconds: float = 3.0) 
     return done / seconds
 
 
-async def _ask_admin(port: int) -> list[float]:
-    """Asks ten times a second until it is cancelled; how long each answer took, in milliseconds."""
-    took: list[float] = []
-    try:
-        while True:
-            for path in ("/health/ready", "/metrics"):
-                begun = perf_counter()
-                await asyncio.to_thread(_get, f"http://127.0.0.1:{port}{path}")
-                took.append((perf_counter() - begun) * 1000)
-            await asyncio.sleep(0.1)
-    except asyncio.CancelledError:
-        return took
+async def _ask_admin(port: int, took_ms: list[float]) -> None:
+    """Asks ten times a second until it is cancelled; writes down how long each answer took."""
+    while True:
+        for path in ("/health/ready", "/metrics"):
+            begun = perf_counter()
+            await asyncio.to_thread(_get, f"http://127.0.0.1:{port}{path}")
+            took_ms.append((perf_counter() - begun) * 1000)
+        await asyncio.sleep(0.1)
 
 
 def _get(url: str) -> None:
