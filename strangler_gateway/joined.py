@@ -131,6 +131,25 @@ def joined(
     return Joined(run, store, members, peers, counting, counts, failures)
 
 
+class Reporting:
+    """Tells other gateways, if there are any, that this one runs. `admin`: the URL of its admin port, known later."""
+
+    def __init__(self, joined: Joined | None, admin: Callable[[], str]) -> None:
+        self._joined, self._admin = joined, admin
+        self._task: asyncio.Task[None] | None = None
+
+    async def begin(self, tasks: asyncio.TaskGroup) -> None:
+        """They wait for this one from now on."""
+        if self._joined is not None:
+            await self._joined.begin(self._admin())
+            self._task = tasks.create_task(self._joined.members.run())
+
+    def end(self) -> None:
+        """What was told last stays."""
+        if self._task is not None:
+            self._task.cancel()
+
+
 def _check(settings: Settings) -> None:
     """What several gateways have to share. Raises SettingsInvalid."""
     where = "STRANGLER_STORE is set, so several gateways act as one"

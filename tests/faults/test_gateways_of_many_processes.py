@@ -1,6 +1,9 @@
 """Gateways of one cluster that are more than one process: a handover on one host, and workers."""
 
+import shutil
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
 from time import monotonic
 
 import pytest
@@ -89,6 +92,31 @@ def test_a_gateway_that_is_taken_over_stays_the_same_gateway(many: Many) -> None
     assert again.process.wait(60) == 0
     many.agree("legacy held")
     assert b.release()["done"]
+
+
+def test_a_gateway_that_cannot_hand_over_goes_on_as_one_of_several(many: Many) -> None:
+    a, b = many.gateways
+    a.running.may_complain = True
+    with unwritable(a.state / "counters.json"), pytest.raises(AssertionError, match="does not hand over"):
+        a.start()
+    a.running.logged("this one goes on")
+    assert b.flip("shadow")["done"]
+    many.agree("shadow")
+    b.rollback()
+    many.agree("legacy held")
+    assert b.release()["done"]
+
+
+@contextmanager
+def unwritable(file: Path) -> Iterator[None]:
+    """For root too: a folder has its place."""
+    if file.exists():
+        file.unlink()
+    (file / "full").mkdir(parents=True)
+    try:
+        yield
+    finally:
+        shutil.rmtree(file)
 
 
 def codes(one: OneOfMany) -> set[str]:

@@ -6,7 +6,7 @@ It runs in the gateway, so it goes on when the command that asked for it ends. I
 import asyncio
 import logging
 import time
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, NamedTuple, Protocol
@@ -115,12 +115,19 @@ class Guards:
         """The guard of a movable, also one that has ended."""
         return self._guards.get(unit)
 
-    def give(self) -> list[Guard]:
-        """Ends all guards for another process, which watches on; those that have not ended yet."""
+    def give(self) -> list[dict[str, object]]:
+        """Ends all guards for another process, which watches on: what its `take` needs, as JSON."""
         given = [guard for guard in self._guards.values() if guard.state is GuardState.WATCHING]
         for guard in given:
             self._tasks.pop(guard.unit).cancel()
-        return given
+        return [{"unit": guard.unit, "until": guard.until, "who": guard.who} for guard in given]
+
+    async def take(self, given: Sequence[Mapping[str, Any]]) -> None:
+        """Watches on what another process has given, as far as it is served here."""
+        for guard in given:
+            unit, left = str(guard["unit"]), float(guard["until"]) - self._clock()
+            if left > 0 and self._migration.standing(unit) is not None:
+                await self.start(unit, left, str(guard["who"]))
 
     async def aclose(self) -> None:
         """Ends all guards; what they watched stays where it is."""
