@@ -16,7 +16,7 @@ from parts.place import PartFailed, Place
 from parts.ports import free_ports
 from parts.process import POLL_S, Daemon, run
 
-START_TIMEOUT_S = 120
+START_TIMEOUT_S = 180
 ADMISSION = {True: (), False: ("--disable-admission-plugins=ServiceAccount",)}
 """With and without a controller manager, which makes service accounts."""
 

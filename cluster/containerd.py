@@ -11,7 +11,7 @@ from cluster.network import PODS, Network, expect_free
 from parts.place import PartFailed, Place
 from parts.process import STOP_TIMEOUT_S, Daemon, run
 
-START_TIMEOUT_S = 30
+START_TIMEOUT_S = 180
 STREAMING_PORT = 10010
 """Of `kubectl exec`; opened as the last one, when kubelet may ask."""
 PAUSE = "localhost/strangler-pause:latest"

@@ -17,8 +17,8 @@ from parts.go_program import GoProgram
 from parts.place import PartFailed, Place
 from parts.process import Daemon, run
 
-START_TIMEOUT_S = 60
-READY_TIMEOUT_S = 60
+START_TIMEOUT_S = 180
+READY_TIMEOUT_S = 180
 CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "pids")
 CGROUPS = Path("/sys/fs/cgroup")
 PORTS: Mapping[GoProgram, int] = {

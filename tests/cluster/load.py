@@ -19,7 +19,7 @@ import httpx
 PAUSE_S = 0.15
 TELL_S = 0.5
 TIMEOUT_S = 20
-REACHED_S = 60
+REACHED_S = 180
 EXAMPLES = 20
 
 

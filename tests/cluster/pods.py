@@ -8,7 +8,7 @@ from typing import Any
 from cluster.kubectl import Kubectl
 from tests.cluster.rendered import image
 
-READY_S = 180
+READY_S = 300
 
 
 def running_pod(
@@ -50,7 +50,7 @@ def running(kubectl: Kubectl, objects: Sequence[Any]) -> Iterator[None]:
                 "wait",
                 "--for=create",
                 "serviceaccount/default",
-                "--timeout=90s",
+                "--timeout=300s",
             )
         kubectl.apply(_listed(objects))
         for namespace in {one["metadata"]["namespace"] for one in objects if one["kind"] == "Pod"}:

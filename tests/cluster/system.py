@@ -12,6 +12,7 @@ from cluster.kubectl import Kubectl
 from images.engine import ROOT
 from parts.process import run
 from tests.cluster.rendered import OVERLAY, objects
+from tests.support.system.waiting import until
 
 NAMESPACE = "polycode"
 SECRETS = ROOT / "deploy/cluster-secrets.sh"
@@ -22,11 +23,9 @@ OURS = "app.kubernetes.io/component in (gateway,service)"
 WORKLOADS = "deployments,statefulsets"
 
 
-def eventually(happens: Callable[[], bool], what: str, within_s: float = WITHIN_S) -> None:
-    deadline = time.monotonic() + within_s
-    while not happens():
-        assert time.monotonic() < deadline, f"not in {within_s:g} s: {what}"
-        time.sleep(POLL_S)
+def eventually(happens: Callable[[], object], what: str, within_s: float = WITHIN_S) -> None:
+    """As `until`, with the patience and the pauses of a cluster: each question starts a kubectl."""
+    until(happens, what, within_s, POLL_S)
 
 
 class System:

@@ -55,5 +55,5 @@ def _where(system: System, stack: ExitStack, folder: Path) -> list[str]:
         words.append(f"--service={name}={url}")
     kubectl = shlex.join([str(system.kubectl.program), f"--namespace={NAMESPACE}"])
     ends = "scale deployment/monolith --replicas=0"
-    gone = "wait --for=delete pod --selector=app.kubernetes.io/name=monolith --timeout=60s"
+    gone = "wait --for=delete pod --selector=app.kubernetes.io/name=monolith --timeout=300s"
     return [*words, f"--end-monolith=sh -c '{kubectl} {ends} && {kubectl} {gone}'"]

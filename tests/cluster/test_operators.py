@@ -21,7 +21,7 @@ REFUSED = 1
 def strangler(system: System, *words: str) -> subprocess.CompletedProcess[str]:
     environ = os.environ | {"PATH": f"{system.kubectl.program.parent}:{os.environ['PATH']}"}
     command = ["sh", str(ROOT / "deploy/strangler-job.sh"), *words]
-    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=120, check=False)
+    return subprocess.run(command, env=environ, capture_output=True, text=True, timeout=300, check=False)
 
 
 def test_a_job_moves_a_group_and_ends_with_the_exit_code_of_the_command(system: System) -> None:

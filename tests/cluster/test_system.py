@@ -4,6 +4,7 @@ import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import pytest
 import yaml
@@ -76,7 +77,7 @@ def test_a_version_that_does_not_start_is_noticed_and_replaces_nothing(system: S
     broken = [{"op": "add", "path": "/spec/template/spec/containers/0/args", "value": ["no-such-command"]}]
     with load.loses_nothing():
         system.run("patch", "deployment", "shop", "--type=json", f"--patch={json.dumps(broken)}")
-        eventually(lambda: bool(waiting_reasons(system.pods("shop")) & STUCK), "the new pod is seen to crash")
+        eventually(lambda: waiting_reasons(system.pods("shop")) & STUCK, "the new pod is seen to crash")
         assert ready(system.pods("shop")) == 2
         system.run("rollout", "undo", "deployment/shop")
         system.roll_out(NAMESPACE, "deployment/shop")
@@ -100,9 +101,10 @@ def test_a_config_map_that_does_not_validate_changes_nothing_even_with_a_roll_ou
     with load.loses_nothing():
         with routes_changed(system, "version: 1\nroutes: [{id: broken}]\n"):
             system.run("rollout", "restart", "statefulset/gateway")
-            eventually(lambda: bool(waiting_reasons(system.pods("gateway")) & STUCK), "the new pod is seen to crash")
+            eventually(lambda: waiting_reasons(system.pods("gateway")) & STUCK, "the new pod is seen to crash")
             assert system.states() == before
-            assert ready(system.pods("gateway")) == len(system.served_by("gateway")) == 1
+            eventually(lambda: len(system.served_by("gateway")) == 1, "nobody is sent to it")
+            assert ready(system.pods("gateway")) == 1
         system.roll_out(NAMESPACE, "statefulset/gateway")
     assert system.states() == before
 
@@ -127,9 +129,14 @@ def test_a_rollback_needs_no_store(system: System, load: Load) -> None:
 
 @pytest.mark.skipif(of_the_user() is not None, reason="only the node of make cluster can be restarted")
 def test_a_restart_of_the_node_loses_nothing_and_replaces_no_pod(system: System, load: Load) -> None:
-    before = {pod["metadata"]["uid"] for name in ("gateway", *SERVICES) for pod in system.pods(name)}
+    before = {pod["metadata"]["uid"] for pod in of_all(system)}
     with load.loses_nothing():
         run([sys.executable, "-m", "cluster", "restart"], cwd=ROOT)
-        system.kubectl.run("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=60s")
-    after = [pod for name in ("gateway", *SERVICES) for pod in system.pods(name)]
-    assert ({pod["metadata"]["uid"] for pod in after}, ready(after)) == (before, len(before))
+        system.kubectl.run("wait", "--for=condition=Ready", "nodes", "--all", "--timeout=300s")
+    eventually(lambda: ready(of_all(system)) == len(before), "every pod is ready")
+    assert {pod["metadata"]["uid"] for pod in of_all(system)} == before
+
+
+def of_all(system: System) -> list[Any]:
+    """The pods of gateway and services, but for Runner's."""
+    return [pod for name in ("gateway", *SERVICES) for pod in system.pods(name)]

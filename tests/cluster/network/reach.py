@@ -11,7 +11,7 @@ from parts.process import run
 from tests.cluster.system import eventually
 
 CONNECT = Path(__file__).with_name("connect.py").read_text()
-WITHIN_S = 90.0
+WITHIN_S = 180.0
 
 Addresses = Mapping[str, tuple[str, int]]
 """Where each target is: address and port by name."""
