@@ -4,10 +4,9 @@ import json
 import os
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
 from pathlib import Path
 
-from cluster import dns, objects, programs, settings
+from cluster import cgroups, dns, objects, programs, settings
 from cluster.api_server import ApiServer, Ports
 from cluster.containerd import Containerd
 from cluster.kubectl import Kubectl
@@ -19,8 +18,6 @@ from parts.process import Daemon, run
 
 START_TIMEOUT_S = 180
 READY_TIMEOUT_S = 180
-CONTROLLERS = ("cpu", "cpuacct", "cpuset", "memory", "pids")
-CGROUPS = Path("/sys/fs/cgroup")
 PORTS: Mapping[GoProgram, int] = {
     programs.CONTROLLER_MANAGER: 10257,
     programs.SCHEDULER: 10259,
@@ -48,7 +45,8 @@ class Node:
 
     def start(self) -> Iterator[str]:
         """Starts what does not run; yields what was done. Raises PartFailed."""
-        _expect_root_and_cgroups()
+        _expect_root()
+        cgroups.expect_controllers()
         self.namespace.create()
         yield f"{self.namespace.name}: a network namespace without a way out"
         self._server.start()
@@ -60,6 +58,7 @@ class Node:
             yield f"{program.name}: runs"
         self.kubectl.apply(objects.of_node(self._place.folder(VOLUMES)))
         self.kubectl.run("wait", "--for=condition=Ready", f"node/{NAME}", f"--timeout={READY_TIMEOUT_S}s")
+        cgroups.prefer_pods()
         yield f"{NAME}: ready"
 
     def serve_names(self) -> Iterator[str]:
@@ -76,7 +75,7 @@ class Node:
         self.containerd.stop()
         self._server.stop()
         _unmount_below(self._place.root)
-        _remove_cgroups()
+        cgroups.remove()
         self.namespace.remove()
         for folder in (*(program.name for program in PORTS), "etcd", "kube-apiserver", VOLUMES):
             shutil.rmtree(self._place.folder(folder))
@@ -131,25 +130,12 @@ def _file(folder: Path, content: Mapping[str, object]) -> Path:
     return file
 
 
-def _expect_root_and_cgroups() -> None:
+def _expect_root() -> None:
     if os.geteuid() != 0:
         raise PartFailed("a node needs root: run it as root, or name a cluster of yours in KUBECONFIG")
-    unified = CGROUPS / "cgroup.controllers"
-    found = {*unified.read_text().split(), "cpuacct"} if unified.exists() else {path.name for path in CGROUPS.iterdir()}
-    missing = [name for name in CONTROLLERS if name not in found]
-    if missing:
-        raise PartFailed(f"{CGROUPS} has no controller {', '.join(missing)}; a node needs {', '.join(CONTROLLERS)}")
 
 
 def _unmount_below(root: Path) -> None:
     mounted = [line.split()[1] for line in Path("/proc/self/mounts").read_text().splitlines()]
     for path in reversed([path for path in mounted if Path(path).is_relative_to(root)]):
         run(["umount", "--lazy", path])
-
-
-def _remove_cgroups() -> None:
-    """Empty ones of pods, with every controller."""
-    for top in (*CGROUPS.glob("*/kubepods"), CGROUPS / "kubepods"):
-        for folder, _, _ in os.walk(top, topdown=False):
-            with suppress(OSError):
-                Path(folder).rmdir()

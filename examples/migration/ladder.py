@@ -18,6 +18,7 @@ ROLLED_BACK = "points"
 """This group goes back to the monolith when it is halfway: nothing is harder to keep right than money."""
 GATE = 6
 """`gate: {min: …}` of every group."""
+READY_WITHIN_S = 60
 
 
 @dataclass
@@ -76,7 +77,11 @@ class Ladder:
         return await self.counters.until_gate_opens()
 
     async def _strangler(self, *words: str) -> None:
+        """On a busy machine a service may not say in time that it is ready; then it is asked again."""
+        until = time.monotonic() + READY_WITHIN_S
         code, output = await run_command(shlex.join(words), self.system)
+        while code and "is not ready" in output and time.monotonic() < until:
+            code, output = await run_command(shlex.join(words), self.system)
         if code:
             raise StoryFailed(f"`strangler {shlex.join(words)}` ended with exit code {code}:\n{output}")
 

@@ -7,8 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from cluster import node as nodes
-from cluster import objects, programs, settings
+from cluster import cgroups, objects, programs, settings
 from cluster.network import Loopback, Namespace, expect_free
 from cluster.node import Node
 from parts.place import PartFailed, Place
@@ -26,9 +25,21 @@ def test_a_missing_controller_of_cgroups_is_named(tmp_path: Path, monkeypatch: p
     node = Node(Place.own(tmp_path), Namespace("never-made"))
     (tmp_path / "cgroup.controllers").write_text("cpu cpuset io pids\n")
     monkeypatch.setattr(os, "geteuid", lambda: 0)
-    monkeypatch.setattr(nodes, "CGROUPS", tmp_path)
+    monkeypatch.setattr(cgroups, "ROOT", tmp_path)
     with pytest.raises(PartFailed, match="no controller memory"):
         next(node.start())
+
+
+@pytest.mark.parametrize("file", ["cpu/kubepods/cpu.shares", "kubepods/cpu.weight"])
+def test_pods_together_weigh_as_much_as_many_processes(
+    file: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(cgroups, "ROOT", tmp_path)
+    (tmp_path / file).parent.mkdir(parents=True)
+    (tmp_path / file).write_text("of kubelet")
+    cgroups.prefer_pods()
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == [tmp_path / file]
+    assert int((tmp_path / file).read_text()) >= 16 * 100
 
 
 def test_a_port_that_a_stranger_has_is_named() -> None:
