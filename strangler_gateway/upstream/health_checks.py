@@ -10,6 +10,7 @@ from strangler_gateway.exchange.errors import UpstreamError
 from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.table.routes import Service
 from strangler_gateway.upstream.balancing.balancer import Balancer
+from strangler_gateway.upstream.connections.host_names import HostNames
 from strangler_gateway.upstream.connections.pool import Pool
 from strangler_gateway.upstream.fetch import FetchedResponse, fetch
 
@@ -23,9 +24,10 @@ _JITTER: Final = 0.2
 _MAX_HEADER: Final = 64 * 1024
 
 
-def asking(service: Service, instance: Instance) -> Balancer:
-    """Connections of its own, so that a question counts for nothing but itself; close it."""
-    return Balancer(service, asyncio.get_running_loop().time, _MAX_HEADER, WriteBatch(), (instance,))
+def asking(service: Service, instance: Instance, names: HostNames | None = None) -> Balancer:
+    """Connections of its own, so that a question counts for nothing but itself; close it. `names`: as of a Balancer."""
+    now = asyncio.get_running_loop().time
+    return Balancer(service, now, _MAX_HEADER, WriteBatch(), (instance,), names=names)
 
 
 async def ask_health(balancer: Balancer, target: str) -> FetchedResponse:
@@ -56,8 +58,10 @@ async def passes(balancer: Balancer) -> bool:
 class HealthChecks:
     """One check of an instance at a time. Only where there are several: one alone is asked whatever it says."""
 
-    def __init__(self, now: Callable[[], float], draw: Callable[[], float] = random.random) -> None:
-        self._now, self._draw = now, draw
+    def __init__(
+        self, now: Callable[[], float], draw: Callable[[], float] = random.random, names: HostNames | None = None
+    ) -> None:
+        self._now, self._draw, self._names = now, draw, names or HostNames()
         self._next_at: dict[Pool, float] = {}
         self._running: dict[Pool, asyncio.Task[None]] = {}
 
@@ -89,7 +93,7 @@ class HealthChecks:
         return min(interval_s, _UNREACHABLE_S) if interval_s else _UNREACHABLE_S
 
     async def _check(self, pool: Pool) -> None:
-        balancer = asking(pool.service, pool.instance)
+        balancer = asking(pool.service, pool.instance, self._names)
         try:
             well = await passes(balancer)
         finally:

@@ -10,6 +10,7 @@ from strangler_gateway.table.routes import Service
 from strangler_gateway.telemetry.bulkheads import BulkheadStatus
 from strangler_gateway.telemetry.instances import InstanceStatus
 from strangler_gateway.upstream.balancing.balancer import Balancer, instances_of
+from strangler_gateway.upstream.connections.host_names import HostNames
 from strangler_gateway.upstream.health_checks import HealthChecks
 
 _PLACE = ("host", "port", "unix", "instances")
@@ -30,7 +31,8 @@ class Upstreams:
         self._found: dict[str, tuple[Instance, ...]] = {}
         """The instances of services that are discovered."""
         self._leaving: list[Balancer] = []
-        self._checks = HealthChecks(now, draw)
+        self._names = HostNames()
+        self._checks = HealthChecks(now, draw, self._names)
 
     def pool(self, service: Service) -> Balancer:
         """Who takes calls for a service; made on first use."""
@@ -72,7 +74,8 @@ class Upstreams:
             if _same_but_instances(service, balancer.service):
                 return balancer
             self._leave(balancer)
-        made = Balancer(service, self._now, self._max_header, self._batch, self._instances(service), self._draw)
+        instances = self._instances(service)
+        made = Balancer(service, self._now, self._max_header, self._batch, instances, self._draw, self._names)
         self._balancers[service.name] = made
         return made
 

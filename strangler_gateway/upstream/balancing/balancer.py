@@ -13,6 +13,7 @@ from strangler_gateway.table.routes import Service
 from strangler_gateway.telemetry.instances import InstanceStatus
 from strangler_gateway.upstream.balancing.rotation import Rotation
 from strangler_gateway.upstream.connections.call import Call, Sink
+from strangler_gateway.upstream.connections.host_names import HostNames
 from strangler_gateway.upstream.connections.pool import ANY_AGE_S, Pool
 from strangler_gateway.upstream.resilience.bulkhead import ENTERED, FULL, REFUSED, Bulkhead
 from strangler_gateway.upstream.resilience.retry import RETRYABLE, ConnectionKillers, RetryBudget
@@ -34,7 +35,10 @@ def instances_of(service: Service) -> tuple[Instance, ...]:
 
 
 class Balancer:
-    """A pool for each instance of a service. `draw`: a random number, at least 0, less than 1."""
+    """A pool for each instance of a service. `draw`: a random number, at least 0, less than 1.
+
+    `names`: what others have found out about hosts; None: it remembers for itself.
+    """
 
     def __init__(
         self,
@@ -44,6 +48,7 @@ class Balancer:
         batch: WriteBatch,
         instances: Iterable[Instance] | None = None,
         draw: Callable[[], float] = random.random,
+        names: HostNames | None = None,
     ) -> None:
         self.service = service
         self.now = now
@@ -51,7 +56,7 @@ class Balancer:
         self.bulkhead = Bulkhead(service, now, self._go, _soon)
         self.killers = ConnectionKillers()
         self.rotation = Rotation(service.balance, draw)
-        self._max_header, self._batch = max_header, batch
+        self._max_header, self._batch, self._names = max_header, batch, names or HostNames()
         self._only: Pool | None = None
         """The pool, where there is one alone."""
         self._leaving: list[Pool] = []
@@ -220,7 +225,7 @@ class Balancer:
         _begin(call, pool, now)
 
     def _pool(self, instance: Instance, since: float) -> Pool:
-        pool = Pool(self, self.service, instance, self.now, self._max_header, self._batch)
+        pool = Pool(self, self.service, instance, self.now, self._max_header, self._batch, self._names)
         pool.since = since
         return pool
 

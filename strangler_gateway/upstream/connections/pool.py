@@ -14,6 +14,7 @@ from strangler_gateway.http.write_batch import WriteBatch
 from strangler_gateway.table.routes import Service
 from strangler_gateway.upstream.connections.call import Call
 from strangler_gateway.upstream.connections.connection import IDLE_S, UpstreamConnection
+from strangler_gateway.upstream.connections.host_names import HostNames
 from strangler_gateway.upstream.health.instance_health import InstanceHealth
 
 ANY_AGE_S: Final = inf
@@ -53,6 +54,7 @@ class Pool:
         now: Callable[[], float],
         max_header: int,
         batch: WriteBatch,
+        names: HostNames,
     ) -> None:
         self.owner = owner
         self.service = service
@@ -78,6 +80,7 @@ class Pool:
         self.health = InstanceHealth()
         self.since = -inf
         """When it came, or came back; -inf: with the service."""
+        self._names = names
         self._context: ssl.SSLContext | None = None
         self._tasks: set[asyncio.Task[None]] = set()
 
@@ -234,8 +237,24 @@ class Pool:
             if instance.unix:
                 await loop.create_unix_connection(protocol, instance.unix, ssl=context, server_hostname=name)
             else:
-                await loop.create_connection(protocol, instance.host, instance.port, ssl=context, server_hostname=name)
+                await self._connect_to_host(protocol, context, name)
         return connection
+
+    async def _connect_to_host(
+        self, protocol: Callable[[], asyncio.Protocol], context: ssl.SSLContext | None, name: str | None
+    ) -> None:
+        """To the first of its addresses that takes a connection. Raises OSError."""
+        loop, instance = asyncio.get_running_loop(), self.instance
+        *others, last = await self._names.addresses(instance.host, self.service.timeouts.connect)
+        for address in others:
+            try:
+                await loop.create_connection(protocol, address, instance.port, ssl=context, server_hostname=name)
+                return
+            except ssl.SSLError:
+                raise
+            except OSError:
+                continue
+        await loop.create_connection(protocol, last, instance.port, ssl=context, server_hostname=name)
 
     def _tls(self) -> ssl.SSLContext:
         if self._context is None:
