@@ -12,7 +12,7 @@ COMPILE_AS_TESTED = $(COMPILE) --constraint requirements.lock
 # Keeps bytecode even if the environment forbids it; otherwise every test process would compile all modules again.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(PYTHON_OF_VENV) -m pytest -n auto --dist loadscope
 
-.PHONY: help install demo migration story run test test-walks test-page test-compiled wheel parts parts-stop parts-clear test-connected migration-connected images test-images cluster cluster-stop test-cluster soak chaos mutations audit sbom reproducible provenance check bench bench-purchase bench-mail bench-runner bench-log-in bench-page settings-doc dashboards tapes lock
+.PHONY: help install demo migration story run test test-walks test-page test-compiled wheel parts parts-stop parts-clear test-connected migration-connected images test-images cluster cluster-stop test-cluster envoy-gateway test-exports soak chaos mutations audit sbom reproducible provenance check bench bench-purchase bench-mail bench-runner bench-log-in bench-page settings-doc dashboards tapes lock
 
 help: ## show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "make %-19s %s\n", $$1, $$2}' Makefile
@@ -98,8 +98,14 @@ cluster-stop: $(INSTALLED) ## stop it; what was built and the images stay
 
 test-cluster: $(if $(KUBECONFIG),$(INSTALLED),images) ## roll out k8s/ on that node, or on the cluster of KUBECONFIG: upgrades under load, faults, flips
 	@test -n "$$KUBECONFIG" || $(PYTHON_OF_VENV) -m cluster up images
-	@$(PYTEST) -n 0 -s -m cluster tests/cluster
+	@$(PYTEST) -n 0 -s -m cluster tests/cluster tests/export
 	@$(PYTHON_OF_VENV) -m cluster passed
+
+envoy-gateway: $(INSTALLED) ## build Envoy Gateway and an API server (as root; once, 10 to 20 minutes); from then on make test-cluster runs it, too
+	@$(PYTHON_OF_VENV) -m cluster envoy_gateway
+
+test-exports: envoy-gateway ## serve exported HTTPRoutes by that Envoy Gateway (as root)
+	@$(PYTEST) -n 0 -m cluster tests/export
 
 soak: $(INSTALLED) ## mix buyers and faults at random for DURATION_S=60 [SEED=…], with audits (run make parts first)
 	@$(PYTHON_OF_VENV) -m tests.faults.soak $(if $(DURATION_S),--duration-s $(DURATION_S)) $(if $(SEED),--seed $(SEED))

@@ -1,4 +1,4 @@
-"""`python -m cluster up|images|stop|restart|status|due|passed`: a Kubernetes node; tells each step."""
+"""`python -m cluster up|images|stop|restart|status|due|passed|envoy_gateway`: a Kubernetes node; tells each step."""
 
 import argparse
 import os
@@ -87,7 +87,13 @@ def passed() -> None:
         record.passed(place())
 
 
-VERBS = {verb.__name__: verb for verb in (up, images, stop, restart, status, due, passed)}
+def envoy_gateway() -> None:
+    """Builds it and the API server that it reads from, for the tests of exported HTTPRoutes."""
+    programs.install("etcd", "bwrap")
+    _tell(programs.build(place(), programs.OF_EXPORTS))
+
+
+VERBS = {verb.__name__: verb for verb in (up, images, stop, restart, status, due, passed, envoy_gateway)}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

@@ -29,8 +29,11 @@ COREDNS = GoProgram("coredns", HERE / "coredns")
 FIREWALL = GoProgram("kube-router", HERE / "firewall")
 """Enforces NetworkPolicies, by iptables."""
 PAUSE = GoProgram("pause", HERE / "pause")
+ENVOY_GATEWAY = GoProgram("envoy-gateway", HERE / "envoy_gateway", "github.com/envoyproxy/gateway/cmd/envoy-gateway")
+"""No part of a node: a controller that serves exported HTTPRoutes."""
 
 OF_API_SERVER = (KUBECTL, API_SERVER)
+OF_EXPORTS = (*OF_API_SERVER, ENVOY_GATEWAY)
 OF_NODE = (*OF_API_SERVER, CONTROLLER_MANAGER, SCHEDULER, KUBELET, PROXY, FIREWALL, COREDNS, PAUSE)
 PACKAGES = {
     "etcd": "etcd-server",
@@ -44,12 +47,13 @@ PACKAGES = {
     "conntrack": "conntrack",
     "mount": "mount",
 }
-"""What has to be there, and the package that brings it."""
+"""What a node needs, and the package that brings it."""
+MORE_PACKAGES = PACKAGES | {"bwrap": "bubblewrap"}
 
 
 def install(*names: str) -> None:
-    """Those of PACKAGES, by default all. Raises PartFailed."""
-    missing = [PACKAGES[name] for name in names or PACKAGES if shutil.which(name) is None]
+    """Those programs, by default what a node needs. Raises PartFailed."""
+    missing = [MORE_PACKAGES[name] for name in names or PACKAGES if shutil.which(name) is None]
     if missing:
         packages.install(" ".join(missing), "what a node needs")
 

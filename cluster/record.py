@@ -15,6 +15,9 @@ DEPENDS_ON = (
     "cluster/**/*",
     "images/stand_ins/*",
     "tests/cluster/**/*",
+    "strangler_gateway/export/*",
+    "tests/export/*",
+    "tests/support/envoy_gateway/*",
     "Dockerfile",
     "*/Dockerfile",
     "*/*/Dockerfile",
@@ -33,7 +36,7 @@ def reason_against(place: Place, root: Path = ROOT) -> str | None:
     if not programs.are_built(place):
         return "Kubernetes is not built here; CLUSTER=1 .ci/run builds it, 10 to 30 minutes"
     if _last(place) == digest(root):
-        return "k8s/, deploy/ and the Dockerfiles are as when they last passed here; make test-cluster runs them anyway"
+        return "k8s/, exports and Dockerfiles are as when they last passed here; make test-cluster runs them anyway"
     return None
 
 

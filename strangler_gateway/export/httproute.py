@@ -8,7 +8,7 @@ from typing import Any
 from strangler_gateway.export.own_names import IDENTITY, OWN_NAMES
 from strangler_gateway.export.pattern import PathPattern, escaped
 from strangler_gateway.export.precedence import lengthened, overlapping
-from strangler_gateway.export.rewrites import Rewritten, rewritten
+from strangler_gateway.export.rewrites import not_replaced, rewritten
 from strangler_gateway.export.rules import ExportOptions, ExportRefused, ForwardRule, WeightedEnd
 from strangler_gateway.export.unexpressed import Unexpressed
 from strangler_gateway.table.routes import RouteTable
@@ -27,6 +27,19 @@ DIFFERS = (
     Unexpressed("timeouts", "time-outs are the controller's defaults"),
     Unexpressed("retries", "what is sent twice is the controller's default"),
     Unexpressed("own_names", "fields that begin with X-Strangler-, or say who calls by prefix, are not removed"),
+    Unexpressed(
+        "normal_paths",
+        "Envoy Gateway decides by a normal form of the path, and forwards that: . and .. resolved, \\ as /, letters, "
+        "digits and -._~ decoded, quotes and brackets encoded; a path with %00 gets 400",
+    ),
+    Unexpressed(
+        "slashes",
+        "Envoy Gateway takes // for /, and redirects a path with %2F or %5C (307), unless a ClientTrafficPolicy of the "
+        "Gateway says `path: {disableMergeSlashes: true, escapedSlashesAction: KeepUnchanged}`",
+    ),
+    Unexpressed("refused_methods", "Envoy Gateway answers 400 to methods in no RFC, and to those in small letters"),
+    Unexpressed("raw_bytes", "Envoy Gateway answers 400 to bytes above 0x7F that are not percent-encoded"),
+    Unexpressed("asterisk", "Envoy Gateway answers 404 to OPTIONS *"),
     Unexpressed("services", "each backend is the Service of that name and port in the namespace of the route"),
 )
 _NAME = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
@@ -55,7 +68,7 @@ def differs(found: Sequence[ForwardRule]) -> Iterator[Unexpressed]:
         yield Unexpressed("no_backend", "answers 500, where other targets answer 501", unserved)
     split = tuple(rule.route.id for rule in found if len(rule.ends) == 2)
     if split:
-        text = "filters of one backend (removed fields, replaced paths) are implementation-specific"
+        text = "fields are removed for one backend of two, which is implementation-specific (Envoy Gateway does it)"
         yield Unexpressed("backend_filters", text, split)
 
 
@@ -163,11 +176,19 @@ def _filters(rule: ForwardRule, end: WeightedEnd) -> list[Json]:
     if end.service.host_policy == "upstream":
         changed["hostname"] = end.service.host
     if end.replaces_path:
-        changed["path"] = _path(rewritten(rule, end, "HTTPRoute"))
+        changed |= _path(rule, end)
     return filters + ([{"type": "URLRewrite", "urlRewrite": changed}] if changed else [])
 
 
-def _path(found: Rewritten) -> Json:
-    if found.is_prefix:
-        return {"type": "ReplacePrefixMatch", "replacePrefixMatch": found.text.rstrip("/") or "/"}
-    return {"type": "ReplaceFullPath", "replaceFullPath": found.text}
+def _path(rule: ForwardRule, end: WeightedEnd) -> Json:
+    """Another path for all requests of a rule, if any.
+
+    What the prefix / becomes when it is replaced is open (kubernetes-sigs/gateway-api#3592), and Envoy Gateway answers
+    500 for one backend of several that replaces paths.
+    """
+    found = rewritten(rule, end, "HTTPRoute")
+    if found.is_prefix and found.text == "/":
+        return {}
+    if found.is_prefix or len(rule.ends) > 1:
+        raise not_replaced(rule, end, "HTTPRoute")
+    return {"path": {"type": "ReplaceFullPath", "replaceFullPath": found.text}}

@@ -32,7 +32,12 @@ def rewritten(rule: ForwardRule, end: WeightedEnd, target: str) -> Rewritten:
             return Rewritten(before, is_prefix=True)
     if end.rewrite is not None and not VARIABLE.search(end.target):
         return Rewritten(end.target, is_prefix=False)
-    raise PathNotReplaced(
+    raise not_replaced(rule, end, target)
+
+
+def not_replaced(rule: ForwardRule, end: WeightedEnd, target: str) -> PathNotReplaced:
+    """What to do instead."""
+    return PathNotReplaced(
         f"{target} cannot give {end.service.name} the path {end.target or '/'} of the route {rule.route.id}: let the "
         f"service answer at {rule.route.path}, or leave the route with a gateway (--gateway URL)"
     )

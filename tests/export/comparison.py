@@ -10,6 +10,7 @@ from functools import cached_property
 from parts.ports import free_port
 from strangler_gateway.config.file import load
 from strangler_gateway.export.given import service_at
+from strangler_gateway.export.own_names import IDENTITY, OWN_NAMES
 from strangler_gateway.export.rules import ExportOptions
 from strangler_gateway.export.targets import ExportedTable, export
 from strangler_gateway.steps.explain import Explanation, explain
@@ -43,6 +44,11 @@ class Exported:
     def named(self) -> set[str]:
         """The codes of what the target cannot do."""
         return {one.code for one in self.result.missing}
+
+    @cached_property
+    def left(self) -> set[str]:
+        """The routes that stay with a gateway."""
+        return {route for one in self.result.missing if one.code == "needs_gateway" for route in one.where}
 
     @cached_property
     def matchers(self) -> tuple[Matcher, ...]:
@@ -80,13 +86,14 @@ def exported(target: str, text: str, position: Position | None, rules: PathRules
 
 def decided(system: Exported, request: Spelled) -> set[Decided]:
     """Where the gateway would send the request; in a canary one of two. What no proxy can do stays with the gateway."""
-    ways = [_wanted(_explained(matcher, request), request) for matcher in system.matchers]
-    return {ways[0]} if ways[0][0] == "gateway" else set(ways)
+    found = [_explained(matcher, request) for matcher in system.matchers]
+    if found[0].route.id in system.left:
+        return {("gateway", origin_form(request.target))}
+    return {_wanted(one, request) for one in found}
 
 
 def _wanted(one: Explanation, request: Spelled) -> Decided:
-    if one.service is None:
-        return "gateway", origin_form(request.target)
+    assert one.service is not None, one
     path, mark, query = origin_form(request.target).partition("?")
     template = one.route.rewrite.extracted if one.side is Side.EXTRACTED else one.route.rewrite.legacy
     values = dict(one.variables)
@@ -129,6 +136,21 @@ def differing(
             if not is_right:
                 found.append((request, answered, right))
     return found
+
+
+def removed(system: Exported) -> dict[str, set[str]]:
+    """By service of a canary: the fields that are removed from a client's request, which has all of them."""
+    sent = {*OWN_NAMES, *IDENTITY}
+    found: dict[str, set[str]] = {}
+    for user in range(200):
+        fields = (f"Authorization: {user}", *(f"{name}: anybody" for name in sent))
+        answered = ask(system.port, "GET", "/item/7", *fields)
+        found.setdefault(str(answered.service), {*sent}).intersection_update(sent - answered.fields)
+    return found
+
+
+REMOVED = {"monolith": {*OWN_NAMES}, "shop": {*OWN_NAMES, *IDENTITY}}
+"""By service, in a canary: nobody outside may say who calls the new side."""
 
 
 def unlikely_shares(shares: Mapping[str, Share]) -> list[tuple[str, Share]]:

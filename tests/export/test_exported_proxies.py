@@ -9,7 +9,7 @@ import pytest
 
 from strangler_gateway.table.position import Position
 from strangler_gateway.table.routes import MigrationState, PathRules
-from tests.export.comparison import Exported, differing, exported, unlikely_shares
+from tests.export.comparison import REMOVED, Exported, differing, exported, removed, unlikely_shares
 from tests.support.exported import ask, running
 
 pytestmark = pytest.mark.walk
@@ -54,6 +54,7 @@ def test_every_request_of_a_canary_goes_to_one_of_its_two_sides(target: str, tmp
         assert differing(system, REFUSED[target]) == []
         assert len(system.shares) > 40
         assert unlikely_shares(system.shares) == []
+        assert removed(system) == REMOVED
 
 
 RULES = {

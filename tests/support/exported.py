@@ -23,24 +23,27 @@ INSTALL = {
 
 @dataclass(frozen=True)
 class Answered:
-    """`service` None: the proxy itself answered. `target`: what the service got."""
+    """`service` None: the proxy itself answered. `target`, `fields`: what the service got."""
 
     status: int
     service: str | None
     target: str | None
+    fields: frozenset[str] = frozenset()
 
 
 class _Stand(socketserver.StreamRequestHandler):
     def handle(self) -> None:
         while (line := self.rfile.readline()).strip():
-            length = 0
+            length, names = 0, []
             while field := self.rfile.readline().strip():
                 name, _, value = field.partition(b":")
+                names.append(name)
                 length = int(value) if name.lower() == b"content-length" else length
             self.rfile.read(length)
             target = line.split(b" ")[1]
             name = self.server.name.encode()  # type: ignore[attr-defined]  # StandIn's
-            said = b"X-Service: %b\r\nX-Target: %b\r\nContent-Length: 0" % (name, target)
+            said = b"X-Service: %b\r\nX-Target: %b\r\nX-Fields: %b\r\nContent-Length: 0"
+            said %= (name, target, b" ".join(names))
             self.wfile.write(b"HTTP/1.1 200 OK\r\n%b\r\n\r\n" % said)
 
 
@@ -130,4 +133,5 @@ def ask(port: int, method: str, target: str, *fields: str) -> Answered:
 def _read(head: str) -> Answered:
     first, *lines = head.split("\r\n")
     named = {name.lower(): value.strip() for name, _, value in (line.partition(":") for line in lines)}
-    return Answered(int(first.split(" ")[1]) if first else 0, named.get("x-service"), named.get("x-target"))
+    fields = frozenset(named.get("x-fields", "").lower().split())
+    return Answered(int(first.split(" ")[1]) if first else 0, named.get("x-service"), named.get("x-target"), fields)

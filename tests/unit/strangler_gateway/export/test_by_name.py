@@ -15,7 +15,7 @@ from strangler_gateway.export.targets import ExportedTable, export
 from strangler_gateway.steps.explain import explain
 from strangler_gateway.table.matcher import Matcher
 from strangler_gateway.table.position import Position, placed
-from strangler_gateway.table.routes import MigrationState, PathRules, RouteTable
+from strangler_gateway.table.routes import MigrationState, PathRules, Rewrite, Route, RouteTable
 from tests.export.spellings import Spelled, spelled
 
 ROOT = Path(__file__).parents[4]
@@ -36,12 +36,17 @@ def requests(of: RouteTable) -> Iterator[Spelled]:
         yield from (one for one in spelled(route.path, route.methods) if one.target.startswith("/"))
 
 
-def differing(of: RouteTable, taken: Callable[[Spelled], str]) -> set[tuple[str, str]]:
-    """(service of the gateway's decision, what the target takes) of all requests that differ."""
-    matcher, found = Matcher(of), set()
+def left(made: ExportedTable) -> set[str]:
+    """Routes that stay with the gateway."""
+    return {where for one in made.missing if one.code == "needs_gateway" for where in one.where}
+
+
+def differing(of: RouteTable, made: ExportedTable, taken: Callable[[Spelled], str]) -> set[tuple[str, str]]:
+    """(request and its route, what the target takes) of all requests that the gateway would send elsewhere."""
+    matcher, found, stays = Matcher(of), set(), left(made)
     for request in requests(of):
         one = explain(matcher, request.routed_method, request.target)
-        right = one.service.name if one.service else "strangler-gateway"
+        right = one.service.name if one.service and one.route.id not in stays else "strangler-gateway"
         if taken(request) != right:
             found.add((f"{request.method} {request.target} {one.route.id}", taken(request)))
     return found
@@ -96,7 +101,7 @@ def test_an_httproute_decides_as_the_gateway(state: str, rules: PathRules | None
     (order,) = [one for one in found.missing if one.code == "order"]
     assert order.where == ("item-bought over item-quantity-read",)
     # both end at the same service
-    assert differing(of, backend(found)) == set()
+    assert differing(of, found, backend(found)) == set()
 
 
 @pytest.mark.parametrize("rules", [PathRules(), PathRules(decode_literals=True)], ids=["strict", "decoded"])
@@ -106,9 +111,8 @@ def test_of_two_expressions_the_one_that_wins_is_the_longer(rules: PathRules) ->
     found = export("httproute", of, GATEWAY)
     where = {one.code: one.where for one in found.missing}
     assert "include over hostnames" in where["order"]
-    left = (*where["needs_gateway"], "OPTIONS")  # which takes preflights, as `options` says
     assert where["options"] == ("options",)
-    assert [one for one, _ in differing(of, backend(found)) if not {*one.split()} & {*left}] == []
+    assert [one for one, _ in differing(of, found, backend(found)) if not one.startswith("OPTIONS ")] == []
 
 
 def test_httproutes_keep_the_limits_of_the_api() -> None:
@@ -133,14 +137,28 @@ def test_httproutes_keep_the_limits_of_the_api() -> None:
             assert sum(ref["weight"] for ref in rule["backendRefs"]) == 10_000
 
 
-def test_a_share_is_a_weight_and_paths_are_replaced() -> None:
+def test_a_share_is_a_weight_and_whole_paths_are_replaced() -> None:
     canary = export("httproute", table("canary", 12.5), GATEWAY)
     split = next(rule for _, rule in matches(canary) if len(rule["backendRefs"]) == 2)
     assert [ref["weight"] for ref in split["backendRefs"]] == [1250, 8750]
     rules = [rule for _, rule in matches(export("httproute", table(), GATEWAY))]
     replaced = [each["urlRewrite"]["path"] for rule in rules for each in rule["filters"] if "urlRewrite" in each]
-    assert {"type": "ReplacePrefixMatch", "replacePrefixMatch": "/platform"} in replaced
     assert {"type": "ReplaceFullPath", "replaceFullPath": "/platform/health"} in replaced
+    assert {each["type"] for each in replaced} == {"ReplaceFullPath"}
+
+
+def test_paths_that_controllers_replace_differently_stay_with_the_gateway() -> None:
+    assert left(export("httproute", table("legacy"), GATEWAY)) == set()
+    prefix = left(export("httproute", table(), GATEWAY))
+    assert "everything-else" in prefix
+    assert not {"health", "metrics"} & prefix
+    assert {"everything-else", "health", "metrics"} <= left(export("httproute", table("canary", 50), GATEWAY))
+    same = replace(table(), routes=tuple(map(goes_on_as_sent, table().routes)))
+    assert "everything-else" not in left(export("httproute", same, GATEWAY))
+
+
+def goes_on_as_sent(route: Route) -> Route:
+    return replace(route, rewrite=Rewrite(extracted="/{rest...}")) if route.id == "everything-else" else route
 
 
 # --- Consul ---
@@ -175,10 +193,8 @@ def destination(made: ExportedTable) -> Callable[[Spelled], str]:
 def test_a_service_router_decides_as_the_gateway(state: str) -> None:
     of = table(state)
     made = export("consul", of, GATEWAY)
-    left = {where for one in made.missing if one.code == "needs_gateway" for where in one.where}
-    assert left >= ({"health", "metrics"} if state == "extracted" else set())
-    found = {how for how in differing(of, destination(made)) if how[0].split()[-1] not in left}
-    assert found == set()
+    assert left(made) >= ({"health", "metrics"} if state == "extracted" else set())
+    assert differing(of, made, destination(made)) == set()
 
 
 def test_a_splitter_stands_for_each_share() -> None:
@@ -197,7 +213,8 @@ def test_a_splitter_stands_for_each_share() -> None:
     ("target", "of", "options", "says"),
     [
         ("consul", table(), ExportOptions(), "/health"),
-        ("httproute", table(), ExportOptions(authority=GATEWAY.gateway), "SecurityPolicy"),
+        ("httproute", table(), ExportOptions(), "everything-else"),
+        ("httproute", table("legacy"), ExportOptions(authority=GATEWAY.gateway), "SecurityPolicy"),
         ("consul", table("legacy"), ExportOptions(authority=GATEWAY.gateway), "ext-authz"),
     ],
 )

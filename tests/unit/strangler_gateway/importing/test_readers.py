@@ -95,6 +95,9 @@ spec:
     filters: [{type: RequestMirror}]
     timeouts: {request: 1s}
     backendRefs: [{name: items, port: 8080, weight: 1}, {name: app, port: 80, weight: 3}]
+  - matches: [{path: {type: PathPrefix, value: /blog}}]
+    filters: [{type: URLRewrite, urlRewrite: {path: {type: ReplacePrefixMatch, replacePrefixMatch: /v2/}}}]
+    backendRefs: [{name: blog, port: 8080}]
   - matches: [{path: {type: PathPrefix, value: /gone}}]
   - backendRefs: [{name: app, port: 80}]
 ---
@@ -184,8 +187,10 @@ def test_httproute() -> None:
         "`timeouts` of a rule is not taken over": [8],
         "the filter RequestMirror is not taken over": [12],
         "a match by header fields or query": [11],
-        "a rule without backendRefs": [15],
+        "a rule without backendRefs": [18],
     }
+    rewrites = {route.path: route.rewrite.extracted for route in table.routes if route.rewrite.extracted}
+    assert rewrites == {"/blog": "/v2", "/blog/{rest...}": "/v2/{rest...}"}
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,1 @@
+"""A real Envoy Gateway beside an API server."""
