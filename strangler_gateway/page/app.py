@@ -58,7 +58,7 @@ class OperatorsPage:
             Route("/ui/queue", door.acts(acting.unpark), methods=["POST"]),
             Route("/ui/journal", door.reads(reading.journal)),
             Route("/ui/history", door.follows(reading.history)),
-            Route("/ui/live", door.follows(reading.live)),
+            Route("/ui/live", door.follows(reading.live, reading.ended)),
             Route("/ui/move", door.reads(acting.preflight)),
             Route("/ui/move", door.acts(acting.flip), methods=["POST"]),
             Route("/ui/rollback", door.acts(acting.rollback), methods=["POST"]),

@@ -4,8 +4,11 @@ import asyncio
 from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
+from markupsafe import Markup
+
 from strangler_gateway.admin import plan_views
-from strangler_gateway.page.live.stream import Parts, Topic
+from strangler_gateway.page.live.live_page import LivePage, LiveTable
+from strangler_gateway.page.live.stream import Topic
 from strangler_gateway.page.parts import PageParts
 from strangler_gateway.page.texts import element
 from strangler_gateway.page.views import group, overview
@@ -18,7 +21,7 @@ FORGOTTEN_S = 60.0
 
 class _GroupKnown(NamedTuple):
     at: float
-    version: int
+    version: object
     evidence: Mapping[str, Any]
     plan: Mapping[str, Any] | None
 
@@ -29,47 +32,46 @@ class Following:
     def __init__(self, parts: PageParts, clock: Callable[[], float]) -> None:
         self._parts, self._clock = parts, clock
         self._rows: dict[str, tuple[Mapping[str, Any], str]] = {}
-        self._evidence: dict[str, _GroupKnown] = {}
+        self._groups: dict[str, _GroupKnown] = {}
 
-    async def produce(self, topic: Topic) -> Parts:
-        """By id of the element; nothing for a group that is gone."""
-        kind, name = topic
-        if kind == "overview":
-            found = self._overview()
-        else:
-            found = await self._group(name) if name in self._parts.migration.served.movables else {}
-        return {key: str(html) for key, html in found.items()}  # jinja's own texts would escape what is put in them
+    async def produce(self, topic: Topic) -> LivePage:
+        """What the page shows now."""
+        if topic.kind == "overview":
+            return self._overview(topic)
+        if topic.unit in self._parts.migration.served.movables:
+            return await self._group(topic)
+        return _page({"standing": self._parts.ui.gone(topic.unit)})
 
-    def _overview(self) -> Parts:
-        parts, ui = self._parts, self._ui
-        view = parts.desk.overview.known()
+    def _overview(self, topic: Topic) -> LivePage:
+        ui, view = self._parts.ui, self._parts.desk.overview.known()
         shown = {"problems": ui.problems(view["problems"]), "totals": ui.totals(view["totals"], view["states"])}
-        rows = {one["name"]: one for one in view["groups"]}
-        self._rows = {name: self._row(name, overview.shown(one)) for name, one in rows.items()}
-        return shown | {f"g-{element(name)}": html for name, (_, html) in self._rows.items()}
+        self._rows = {one["name"]: self._row(overview.shown(one)) for one in view["groups"]}
+        wanted = [one["name"] for one in view["groups"] if overview.is_wanted(one, topic.q, topic.state)]
+        rows = {f"g-{element(name)}": self._rows[name][1] for name in wanted}
+        return _page(shown, groups=LiveTable(str(ui.groups(map(Markup, rows.values()))), rows))
 
-    def _row(self, name: str, values: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
-        known = self._rows.get(name)
-        return known if known is not None and known[0] == values else (values, str(self._ui.row(values)))
+    def _row(self, values: Mapping[str, Any]) -> tuple[Mapping[str, Any], str]:
+        known = self._rows.get(values["name"])
+        return known if known is not None and known[0] == values else (values, str(self._parts.ui.row(values)))
 
-    async def _group(self, name: str) -> Parts:
-        parts, ui = self._parts, self._ui
-        movable = parts.migration.served.movables[name]
-        view = group.group(parts.migration, movable, parts.stats, parts.recent)
+    async def _group(self, topic: Topic) -> LivePage:
+        parts, ui, name = self._parts, self._parts.ui, topic.unit
+        view = group.group(parts.migration, parts.migration.served.movables[name], parts.stats, parts.recent)
+        shown = {"standing": ui.standing(view), "next": ui.next(view), "journal": ui.journal_body(view["journal"])}
+        if topic.acts:
+            shown["release"] = ui.release(view)
         known = await self._known(name)
-        shown = {
-            "standing": ui.standing(view),
-            "next": ui.next(view),
-            "journal": ui.journal_body(view["journal"]),
-        }
         if known is not None:
             shown |= {"plan": ui.plan(known.plan), "rules": ui.rules(known.evidence)}
-        return shown | {f"r-{element(one['id'])}": ui.route(one) for one in view["routes"]}
+            if topic.acts:
+                shown["plan-actions"] = ui.plan_actions(known.plan)
+        rows = {f"r-{element(one['id'])}": str(ui.route(one)) for one in view["routes"]}
+        return _page(shown, routes=LiveTable(str(ui.routes(view["routes"])), rows))
 
     async def _known(self, name: str) -> _GroupKnown | None:
         """After a move, and every few seconds, anew; what was known before, or None, if it takes too long."""
-        now, version = self._clock(), self._parts.migration.swaps
-        known = self._evidence.get(name)
+        migration, now = self._parts.migration, self._clock()
+        version, known = (migration.swaps, migration.standings[name]), self._groups.get(name)
         if known is None or known.version != version or now - known.at >= EVIDENCE_S:
             try:
                 async with asyncio.timeout(EVIDENCE_WITHIN_S):
@@ -77,13 +79,14 @@ class Following:
             except TimeoutError:
                 return known
             known = _GroupKnown(now, version, evidence, plan)
-            fresh = {unit: one for unit, one in self._evidence.items() if now - one.at < FORGOTTEN_S}
-            self._evidence = {**fresh, name: known}
+            fresh = {unit: one for unit, one in self._groups.items() if now - one.at < FORGOTTEN_S}
+            self._groups = {**fresh, name: known}
         return known
 
-    @property
-    def _ui(self) -> Any:
-        return self._parts.templates.get_template("parts.html").module
+
+def _page(elements: Mapping[str, object], **tables: LiveTable) -> LivePage:
+    """Of jinja's own texts, which would escape what is put in them."""
+    return LivePage({name: str(html) for name, html in elements.items()}, tables)
 
 
 async def plan_of(parts: PageParts, name: str) -> Mapping[str, Any] | None:

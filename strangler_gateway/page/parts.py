@@ -36,6 +36,11 @@ class PageParts:
         """The last minutes."""
         return self.desk.sampler.history.fine
 
+    @property
+    def ui(self) -> Any:
+        """The macros of parts.html."""
+        return self.templates.get_template("parts.html").module
+
     def show(
         self, request: Request, visitor: Visitor | None, template: str, status: int = 200, **values: Any
     ) -> Response:

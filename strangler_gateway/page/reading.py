@@ -11,12 +11,14 @@ from strangler_gateway.admin.requests import AdminRefusal, query_field
 from strangler_gateway.overview.ring import ALL, Ring
 from strangler_gateway.page.entry.visitor import Visitor
 from strangler_gateway.page.following import plan_of
-from strangler_gateway.page.live.stream import LiveStream
+from strangler_gateway.page.live.stream import EXPIRED, LiveStream, Topic
 from strangler_gateway.page.parts import PageParts
 from strangler_gateway.page.render import NEVER_STORED, as_json
 from strangler_gateway.page.views import group, history, overview
 
 MAX_JOURNAL = 200
+EVENTS = "text/event-stream"
+STREAMED = {**NEVER_STORED, "X-Accel-Buffering": "no"}
 METHODS = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS")
 
 
@@ -30,11 +32,10 @@ class ReadPages:
         parts = self._parts
         view = await parts.desk.overview.asked()
         wanted = {name: request.query_params.get(name, "") for name in ("q", "state")}
-        view["groups"] = [one for one in view["groups"] if _is_wanted(one, **wanted)]
+        view["groups"] = [one for one in view["groups"] if overview.is_wanted(one, **wanted)]
+        rows = (parts.ui.row(overview.shown(one)) for one in view["groups"])
         more = self._over_time(request, ALL)
-        return self._answer(
-            request, visitor, "overview.html", view, wanted=wanted, rows=map(overview.shown, view["groups"]), **more
-        )
+        return self._answer(request, visitor, "overview.html", view, wanted=wanted, rows=rows, **more)
 
     async def group(self, request: Request, visitor: Visitor) -> Response:
         parts = self._parts
@@ -78,16 +79,17 @@ class ReadPages:
 
     async def live(self, request: Request, visitor: Visitor) -> Response:
         """A stream of what changes."""
-        topic = request.query_params.get("page", ""), request.query_params.get("unit", "")
-        viewer = self._stream.join(topic)
+        kind, unit, q, state = (request.query_params.get(name, "") for name in ("page", "unit", "q", "state"))
+        viewer = self._stream.join(Topic(kind, unit, q, state, acts=kind == "group" and visitor.acts))
         if viewer is None:
             raise AdminRefusal(503, "viewers", "too many pages are open; this one does not follow by itself")
         self._parts.desk.sampler.watched()
         is_allowed = partial(self._parts.visitors.is_allowed, request)
-        fields = {**NEVER_STORED, "X-Accel-Buffering": "no"}
-        return StreamingResponse(
-            self._stream.events(viewer, is_allowed), headers=fields, media_type="text/event-stream"
-        )
+        return StreamingResponse(self._stream.events(viewer, is_allowed), headers=STREAMED, media_type=EVENTS)
+
+    def ended(self, request: Request) -> Response:
+        """The stream of a page whose log-in has ended, or was forgotten by a restart."""
+        return Response(EXPIRED, headers=STREAMED, media_type=EVENTS)
 
     def _over_time(self, request: Request, name: str) -> dict[str, Any]:
         ring, span = self._ring(request)
@@ -115,9 +117,3 @@ async def to_page(request: Request) -> Response:
 
 def _with_json(request: Request) -> str:
     return str(request.url.include_query_params(json=1).replace(scheme="", netloc=""))
-
-
-def _is_wanted(one: dict[str, Any], q: str, state: str) -> bool:
-    if q and q.lower() not in one["name"].lower():
-        return False
-    return (one["held"] is not None) if state == "held" else not state or one["state"] == state

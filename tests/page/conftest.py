@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_playwright
+from playwright.sync_api import Browser, ConsoleMessage, Page, Request, Response, expect, sync_playwright
 
 from strangler_gateway.table.routes import MigrationState
 from tests.support.gateway.administered import OPERATOR, AdminServer
@@ -17,8 +17,10 @@ from tests.support.gateway.planned import planned
 CHROMIUM = os.environ.get("CHROMIUM", "/usr/bin/chromium")
 PICTURES = Path(".run/page")
 WITHIN_MS = 60_000
-EXPECTED = "Failed to load resource: the server responded with a status of 4"
-"""A refusal is an answer like any other."""
+TOLD_OTHERWISE = "Failed to load resource"
+"""The console's word for an answer of 4xx or 5xx, and for none."""
+LEFT = "net::ERR_ABORTED"
+"""Of a request under way when its page is left."""
 
 
 @pytest.fixture(scope="session")
@@ -31,21 +33,26 @@ def chromium() -> Iterator[Browser]:
 
 
 class Visit:
-    """A gateway, and browsers that look at its page."""
+    """A gateway, and browsers that look at its page.
+
+    `complaints`: errors of the console and of scripts, answers of 4xx and 5xx, requests without an answer. A test
+    takes out those that it wants; any other fails it.
+    """
 
     def __init__(self, chromium: Browser, server: AdminServer) -> None:
         self._chromium, self.server = chromium, server
         self.complaints: list[str] = []
-        self._contexts: list[object] = []
 
     def open(self, path: str = "/ui", *, as_: str | None = OPERATOR, name: str = "Ada", **given: object) -> Page:
         """A page in a browser of its own, after a log-in with that credential."""
         context = self._chromium.new_context(viewport={"width": 1280, "height": 900}, **given)  # type: ignore[arg-type]
+        context.on("console", self._listen)
+        context.on("weberror", lambda error: self.complaints.append(str(error.error)))
+        context.on("dialog", lambda dialog: self.complaints.append(f"a dialog: {dialog.message}"))
+        context.on("response", self._answered)
+        context.on("requestfailed", self._unanswered)
         page = context.new_page()
         page.set_default_timeout(WITHIN_MS)
-        page.on("console", self._listen)
-        page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        page.on("dialog", lambda dialog: self.complaints.append(f"a dialog: {dialog.message}"))
         page.goto(self.server.url + path)
         if as_ is not None:
             page.fill("[name=name]", name)
@@ -55,8 +62,16 @@ class Visit:
         return page
 
     def _listen(self, message: ConsoleMessage) -> None:
-        if message.type in ("error", "warning") and not message.text.startswith(EXPECTED):
+        if message.type in ("error", "warning") and not message.text.startswith(TOLD_OTHERWISE):
             self.complaints.append(message.text)
+
+    def _answered(self, response: Response) -> None:
+        if response.status >= 400:
+            self.complaints.append(f"{response.status} {response.url.removeprefix(self.server.url)}")
+
+    def _unanswered(self, request: Request) -> None:
+        if request.failure != LEFT:
+            self.complaints.append(f"{request.failure} {request.url.removeprefix(self.server.url)}")
 
 
 class Traffic:

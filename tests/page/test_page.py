@@ -4,12 +4,13 @@ import re
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
 from strangler_gateway.page.texts import element
 from tests.page.conftest import PICTURES, QueueService, Visit
-from tests.support.gateway.administered import READER
+from tests.support.gateway.administered import OPERATOR, READER
 
 pytestmark = pytest.mark.page
 
@@ -24,6 +25,7 @@ PAGES = {
     "request": "/ui/request?method=GET&path=/item/3&user=u1",
     "journal": "/ui/journal",
 }
+NEW_ROUTE = "  - {id: new, group: new-items, match: {path: /new}, legacy: monolith, extracted: items}\n"
 EVIL = "<img src=x onerror=alert(1)>\"'</script><script>alert(2)</script>{{7*7}}"
 
 
@@ -74,6 +76,47 @@ def test_an_open_page_shows_a_move_of_somebody_else_by_itself(visit: Visit) -> N
     expect(watching[1].locator("#standing .badge")).to_have_text("shadow")
     expect(watching[1].locator("#journal")).to_contain_text("look")
     expect(watching[1].locator("#next")).to_contain_text("canary 10 %")
+
+
+def test_the_buttons_of_an_open_page_follow_what_others_do_and_what_is_typed_stays(visit: Visit) -> None:
+    page, reader, other = visit.open(GROUP), visit.open(GROUP, as_=READER), visit.open(GROUP)
+    expect(page.locator("#live")).to_have_text("live")
+    page.fill("form[action='/ui/plan'] [name=why]", "half a sent")
+    page.focus("#plan-advance")
+    other.click("#plan-pause")
+    expect(page.locator("#plan-resume")).to_be_visible()
+    expect(page.locator("#plan-pause")).to_have_count(0)
+    move(other, "shadow")
+    expect(page.locator("#plan-advance")).to_have_text("Advance to canary 10 %")
+    assert page.evaluate("document.activeElement.id") == "plan-advance"
+    assert page.input_value("form[action='/ui/plan'] [name=why]") == "half a sent"
+    other.click("text=Roll back to legacy")
+    page.fill("#release [name=why]", "mended")
+    page.click("text=Release the hold")
+    expect(other.locator("#release button")).to_have_count(0)
+    expect(other.locator("#plan-advance")).to_have_text("Advance to shadow")
+    expect(reader.locator("#journal")).to_contain_text("mended")
+    assert reader.locator("main button").count() == 0
+
+
+def test_a_filtered_overview_follows_and_shows_what_its_filter_wants_now(visit: Visit) -> None:
+    filtered, held = visit.open("/ui?q=item", as_=READER), visit.open("/ui?state=held", as_=READER)
+    everything = visit.open("/ui", as_=READER)
+    expect(held.locator("table.groups")).to_contain_text("No group matches.")
+    acting = visit.open(GROUP)
+    acting.click("text=Roll back to legacy")
+    expect(row(held).locator(".held")).to_have_text("held")
+    expect(row(filtered).locator(".held")).to_have_text("held")
+    assert filtered.locator("table.groups tbody tr").count() == 1
+    acting.click("text=Release the hold")
+    expect(held.locator("table.groups")).to_contain_text("No group matches.")
+    visit.server.world.edit("  orders:\n", "  new-items: {state: legacy}\n  orders:\n")
+    visit.server.world.edit("  - id: order-write\n", NEW_ROUTE + "  - id: order-write\n")
+    operator = {"Authorization": f"Bearer {OPERATOR}"}
+    assert httpx.post(f"{visit.server.url}/reload", headers=operator).is_success
+    for page in (filtered, everything):
+        expect(row(page, "new-items")).to_be_visible()
+    assert filtered.locator("table.groups tbody tr").count() == 2
 
 
 def test_what_somebody_types_and_has_opened_stays_while_the_page_follows(visit: Visit) -> None:
@@ -211,6 +254,7 @@ def test_what_is_parked_in_a_service_is_retried_after_a_warning_and_a_why(visit:
     page.go_back()  # nothing is stored: the page is asked for anew
     expect(page.locator("[role=alert]")).to_contain_text("not parked in letters (any more)")
     assert len(letters.acted) == 1
+    assert visit.complaints.pop() == "409 /ui/queue?service=letters&queue=letters&id=letter-7&action=retry"
 
 
 def test_a_pasted_link_leads_through_the_log_in_to_the_same_state_of_the_page(visit: Visit) -> None:
@@ -226,6 +270,7 @@ def test_a_pasted_link_leads_through_the_log_in_to_the_same_state_of_the_page(vi
     expect(page.locator(".actions")).to_contain_text("It stays on the monolith")
     page.goto(visit.server.url + "/ui/group?unit=nobody")
     expect(page.locator("h1")).to_have_text("Not found")
+    assert visit.complaints.pop() == "404 /ui/group?unit=nobody"
 
 
 def test_the_keyboard_reaches_the_content_and_every_action(visit: Visit) -> None:

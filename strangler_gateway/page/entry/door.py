@@ -27,19 +27,22 @@ class Door:
 
     def reads(self, handler: Reads) -> Endpoint:
         """For readers and operators; others log in first."""
-        return self._guarded(handler, use=True)
+        return self._guarded(handler, self._log_in, use=True)
 
-    def follows(self, handler: Reads) -> Endpoint:
-        """The same for what an open page asks by itself: that does not keep a log-in from ending."""
-        return self._guarded(handler, use=False)
+    def follows(self, handler: Reads, ended: Callable[[Request], Response] | None = None) -> Endpoint:
+        """The same for what an open page asks by itself: that does not keep a log-in from ending.
 
-    def _guarded(self, handler: Reads, *, use: bool) -> Endpoint:
+        `ended` answers instead of the form once it has.
+        """
+        return self._guarded(handler, ended or self._log_in, use=False)
+
+    def _guarded(self, handler: Reads, log_in: Callable[[Request], Response], *, use: bool) -> Endpoint:
 
         async def guarded(request: Request) -> Response:
             visitor: Visitor | None = None
             try:
                 visitor = self._visitors.of(request, use=use)
-                return await handler(request, visitor) if visitor is not None else self._log_in(request)
+                return await handler(request, visitor) if visitor is not None else log_in(request)
             except AdminRefusal as exc:
                 return self._refused(request, visitor, exc)
 

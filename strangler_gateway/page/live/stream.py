@@ -1,13 +1,12 @@
 """Server-sent events for open pages: one producer for all of them, which sends only what looks different now."""
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from collections.abc import AsyncGenerator, Awaitable, Callable
 from contextlib import suppress
+from typing import NamedTuple
 
-Topic = tuple[str, str]
-"""A page that follows by itself: its kind, and the group that it is about."""
-Parts = Mapping[str, str]
-"""Elements of a page by their id, as HTML."""
+from strangler_gateway.page.live.live_page import LivePage, message
+
 MAX_VIEWERS = 100
 TICK_S, EVERY_S, QUIET_S = 0.2, 2.0, 15.0
 MAX_BEHIND = 8
@@ -15,6 +14,16 @@ MAX_BEHIND = 8
 FIRST = b"retry: 1000\n\n"
 STILL_HERE = b": still here\n\n"
 EXPIRED = b"event: expired\ndata: \n\n"
+
+
+class Topic(NamedTuple):
+    """A page that follows by itself: its kind, the group that it is about, its filter, and who may act on it."""
+
+    kind: str
+    unit: str = ""
+    q: str = ""
+    state: str = ""
+    acts: bool = False
 
 
 class Viewer:
@@ -35,14 +44,14 @@ class LiveStream:
 
     def __init__(
         self,
-        produce: Callable[[Topic], Awaitable[Parts]],
+        produce: Callable[[Topic], Awaitable[LivePage]],
         version: Callable[[], object],
         clock: Callable[[], float],
         refresh: Callable[[], Awaitable[None]],
     ) -> None:
         self._produce, self._version, self._clock, self._refresh = produce, version, clock, refresh
         self._viewers: set[Viewer] = set()
-        self._shown: dict[Topic, Parts] = {}
+        self._shown: dict[Topic, LivePage] = {}
         self._come = asyncio.Event()
 
     def join(self, topic: Topic) -> Viewer | None:
@@ -81,14 +90,13 @@ class LiveStream:
         self._come.clear()
         self._shown.clear()
 
-    def _send(self, topic: Topic, parts: Parts) -> None:
-        before = self._shown.get(topic, {})
-        self._shown[topic] = parts
-        changed = message({name: html for name, html in parts.items() if before.get(name) != html})
+    def _send(self, topic: Topic, page: LivePage) -> None:
+        changed = message(page.since(self._shown.get(topic, LivePage())))
+        self._shown[topic] = page
         everything = b""
         for viewer in [one for one in self._viewers if one.topic == topic]:
             if viewer.fresh:
-                everything = everything or message(parts)
+                everything = everything or message(page.whole())
             said, viewer.fresh = everything if viewer.fresh else changed, False
             if said:
                 try:
@@ -117,17 +125,3 @@ def _end(viewer: Viewer) -> None:
     while not viewer.messages.empty():
         viewer.messages.get_nowait()
     viewer.messages.put_nowait(None)
-
-
-def message(parts: Parts) -> bytes:
-    """One event for htmx: each element takes the place of the one with its id."""
-    if not parts:
-        return b""
-    lines = "".join(map(_marked, parts.values())).splitlines()
-    return ("".join(f"data: {line}\n" for line in lines if line) + "\n").encode()
-
-
-def _marked(html: str) -> str:
-    """Rows outside of a table would not survive being parsed."""
-    marked = html.strip().replace(' id="', ' hx-swap-oob="true" id="', 1)
-    return f"<table>{marked}</table>" if marked.startswith(("<tr", "<tbody")) else marked

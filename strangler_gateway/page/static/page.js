@@ -13,11 +13,4 @@ document.addEventListener("DOMContentLoaded", () => {
     const open = [...event.detail.target.querySelectorAll("details")].map((one) => one.open);
     [...event.detail.fragment.querySelectorAll("details")].forEach((one, at) => { if (open[at] !== undefined) one.open = open[at]; });
   });
-  body.addEventListener("htmx:oobErrorNoTarget", () => {
-    if (!location.search && !document.getElementById("changed")) {
-      const link = document.createElement("a");
-      link.id = "changed"; link.href = location.href; link.textContent = "The routes file has changed: load the page again";
-      document.querySelector("main").prepend(link);
-    }
-  });
 });

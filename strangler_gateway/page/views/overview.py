@@ -25,6 +25,13 @@ def shown(one: View) -> View:
     }
 
 
+def is_wanted(one: View, q: str, state: str) -> bool:
+    """Whether a row passes the filter: a part of the name, and a state or `held`; empty takes all."""
+    if q and q.lower() not in one["name"].lower():
+        return False
+    return (one["held"] is not None) if state == "held" else not state or one["state"] == state
+
+
 def journal(migration: Migration, limit: int, unit: str | None = None) -> list[View]:
     """The latest entries, the newest first."""
     return [views.journal_entry(entry) for entry in reversed(migration.log(limit, unit))]

@@ -63,6 +63,13 @@ async def test_without_a_log_in_every_page_leads_to_the_form_and_from_there_back
     assert [(await browser.get(path)).status_code for path in EVERYWHERE] == [200] * len(EVERYWHERE)
 
 
+async def test_an_open_page_whose_log_in_is_unknown_is_told_that_it_has_ended(browser: Browser) -> None:
+    answer = await browser.get("/ui/live?page=overview")
+    assert (answer.status_code, answer.headers["content-type"]) == (200, "text/event-stream; charset=utf-8")
+    assert answer.text == "event: expired\ndata: \n\n"
+    assert (await browser.get("/ui/history")).status_code == 303
+
+
 async def test_the_cookie_is_out_of_reach_of_scripts_other_sites_and_plain_http(browser: Browser) -> None:
     cookie = (await browser.log_in(OPERATOR)).headers["set-cookie"]
     assert {"HttpOnly", "Path=/ui", "SameSite=strict"} <= set(cookie.split("; "))

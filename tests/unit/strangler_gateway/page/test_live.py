@@ -1,12 +1,12 @@
 """What open pages are sent."""
 
 import asyncio
-from collections.abc import Mapping
 from contextlib import aclosing
 
-from strangler_gateway.page.live.stream import MAX_BEHIND, MAX_VIEWERS, LiveStream, Topic, message
+from strangler_gateway.page.live.live_page import LivePage, LiveTable, message
+from strangler_gateway.page.live.stream import MAX_BEHIND, MAX_VIEWERS, LiveStream, Topic
 
-PAGE: Topic = ("overview", "")
+PAGE = Topic("overview")
 
 
 class Site:
@@ -18,9 +18,9 @@ class Site:
         self.now = 0.0
         self.stream = LiveStream(self._produce, lambda: self.version, lambda: self.now, self._refresh)
 
-    async def _produce(self, topic: Topic) -> Mapping[str, str]:
+    async def _produce(self, topic: Topic) -> LivePage:
         self.produced += 1
-        return dict(self.parts)
+        return LivePage(dict(self.parts))
 
     async def _refresh(self) -> None:
         pass
@@ -61,6 +61,22 @@ async def test_a_slow_viewer_and_one_whose_log_in_has_ended_are_let_go_and_there
     await asyncio.gather(running, return_exceptions=True)
 
 
+def rows(**given: str) -> LivePage:
+    """A page with one table."""
+    shown = {name: f'<tr id="{name}"><td>{text}</td></tr>' for name, text in given.items()}
+    return LivePage({}, {"t": LiveTable(f'<tbody id="t">{"".join(shown.values())}</tbody>', shown)})
+
+
+def test_rows_are_sent_alone_and_their_table_when_one_has_come_or_gone_or_changed_places() -> None:
+    before = rows(a="1", b="1")
+    assert before.since(before) == []
+    assert rows(a="1", b="2").since(before) == ['<tr id="b"><td>2</td></tr>']
+    for after in (rows(a="1"), rows(b="1", a="1"), rows(a="1", b="1", c="1"), rows()):
+        assert after.since(before) == [after.tables["t"].body]
+    assert before.since(LivePage()) == before.whole() == [before.tables["t"].body]
+
+
 def test_rows_are_sent_within_a_table_and_only_their_own_id_is_marked() -> None:
-    said = message({"r": '<tr id="r"><td id="x">a\nb</td></tr>'})
+    said = message(['<tr id="r"><td id="x">a\nb</td></tr>'])
     assert said == b'data: <table><tr hx-swap-oob="true" id="r"><td id="x">a\ndata: b</td></tr></table>\n\n'
+    assert message([]) == b""
