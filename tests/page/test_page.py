@@ -10,7 +10,7 @@ from playwright.sync_api import Page, expect
 
 from strangler_gateway.page.texts import element
 from tests.page.conftest import PICTURES, QueueService, Visit
-from tests.support.gateway.administered import OPERATOR, READER
+from tests.support.gateway.administered import OPERATOR, READER, AdminServer
 
 pytestmark = pytest.mark.page
 
@@ -157,6 +157,23 @@ def test_a_log_in_that_has_ended_leads_to_the_form_and_back(visit: Visit) -> Non
     expect(page.locator("text=Roll back to legacy")).to_have_count(0)
 
 
+def test_an_open_page_finds_its_way_after_a_restart_of_the_gateway(visit: Visit) -> None:
+    page = visit.open(GROUP)
+    expect(page.locator("#live")).to_have_text("live")
+    visit.server.end_at_once()
+    expect(page.locator("#live")).to_have_text("reconnecting")
+    again = AdminServer(visit.server.world.folder)
+    again.port = visit.server.port
+    with again:
+        page.wait_for_url("**/ui/login?next=*")  # a restart has ended all log-ins
+        visit.complaints.clear()  # of the time without a gateway
+        page.fill("[name=credential]", OPERATOR)
+        page.click("main button")
+        expect(page.locator("#live")).to_have_text("live")
+        assert page.url.endswith(GROUP)
+        page.context.close()
+
+
 def test_everything_works_without_javascript(visit: Visit) -> None:
     page = visit.open(GROUP, java_script_enabled=False)
     move(page, "shadow")
@@ -186,12 +203,14 @@ def test_nothing_that_others_say_becomes_a_part_of_the_page(visit: Visit) -> Non
     }
     world.down.add("items")
     page = visit.open(GROUP, name=EVIL)
-    page.fill("form[action='/ui/rollback'] [name=why]", EVIL)
+    page.fill("form[action='/ui/rollback'] [name=why]", f"{EVIL}\u202e{'w' * 300}")
     page.click("text=Roll back to legacy")
+    page.set_viewport_size({"width": 390, "height": 800})
     for each in (*PAGES.values(), f"/ui/journal?unit={EVIL}", f"/ui/request?path=/{EVIL}&user={EVIL}&method={EVIL}"):
         page.goto(visit.server.url + each)
         page.evaluate("document.querySelectorAll('details').forEach((one) => one.open = true)")
         assert page.locator("img, script:not([src]), [onerror], [style]:not(.uplot, .uplot *)").count() == 0
+        assert page.evaluate("document.documentElement.scrollWidth") <= 390, f"{each} is wider than a narrow screen"
     page.goto(visit.server.url + GROUP)
     expect(page.locator(".tree")).to_contain_text(EVIL)
     assert "49" not in page.locator(".tree").inner_text()

@@ -29,17 +29,17 @@
       const keep = more.keep;
       this.data[0] = this.data[0].concat(more.times).slice(-keep);
       this.series.forEach((one, at) => { this.data[at + 1] = this.data[at + 1].concat(more[one.key]).slice(-keep); });
-      if (this.plot) this.plot.setData(this.data); else this.draw();
+      if (this.plot) this.plot.setData(this.data); else if (this.data[0].length > 1) this.draw(); else this.room.textContent = "Not enough samples yet.";
     }
     draw() {
-      if (this.plot) this.plot.destroy();
+      if (this.plot) this.plot.destroy(); else this.room.textContent = "";
       const scale = Number(this.figure.dataset.scale || 1), unit = this.figure.dataset.unit;
       const show = (value) => value == null ? "–" : `${+(value * scale).toPrecision(3)}${unit}`;
       const y = { ...axis(), size: 58, values: (_, all) => all.map(show) };
       const range = this.figure.dataset.max ? [0, Number(this.figure.dataset.max)] : (_, __, top) => [0, top > 0 ? top * 1.08 : 1];
       this.plot = new uPlot({
         width: this.room.clientWidth, height: 180, tzDate: (ts) => uPlot.tzDate(new Date(ts * 1000), "Etc/UTC"), cursor: { y: false, points: { size: 6 } },
-        scales: { x: { range: (_, low, high) => { const end = this.data[0].length ? high : Date.now() / 1000; return [this.data[0].length ? Math.min(low, high - 30) : end - 600, end]; } }, y: { range } }, axes: [{ ...axis(), size: 26, space: 80, values: clock }, y],
+        scales: { x: { range: (_, low, high) => [Math.min(low, high - 30), high] }, y: { range } }, axes: [{ ...axis(), size: 26, space: 80, values: clock }, y],
         series: [{ label: "UTC", value: (_, v) => v == null ? "–" : text(v).slice(0, 19).replace("T", " ") }, ...this.series.map((one) => ({
           label: one.label, stroke: color(one.color), width: 1.75, dash: one.dash, spanGaps: false, points: { show: false }, value: (_, v) => show(v),
         }))],

@@ -78,6 +78,8 @@ class AdminServer:
         self.limits = ALONE
         self.bulkheads: list[BulkheadStatus] = []
         self.instances: list[InstanceStatus] = []
+        self.port = 0
+        """A free one."""
         self.later_s = 0.0
         """How much the page's clock is ahead."""
         self._given = given
@@ -99,6 +101,13 @@ class AdminServer:
         self._server.should_exit = True
         self._thread.join(10)
 
+    def end_at_once(self) -> None:
+        """As a crash would: connections are cut."""
+        assert self._server is not None
+        self.port = self._server.servers[0].sockets[0].getsockname()[1]
+        self._server.should_exit = self._server.force_exit = True
+        self._thread.join(60)
+
     async def _serve(self) -> None:
         self.migration = self.world.controller()
         await self.migration.start()
@@ -114,7 +123,7 @@ class AdminServer:
         desk = AdminDesk(parts, self.migration)
         page = OperatorsPage(desk, lambda: time.monotonic() + self.later_s)
         app = admin_app(desk, page.routes)
-        config = uvicorn.Config(app, port=0, lifespan="off", log_config=None, access_log=False)
+        config = uvicorn.Config(app, port=self.port, lifespan="off", log_config=None, access_log=False)
         self._server = uvicorn.Server(config)
         looking = asyncio.create_task(page.run())
         await self._server.serve()
