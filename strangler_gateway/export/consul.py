@@ -17,12 +17,12 @@ ENTRY = "strangler"
 """The service that clients call; its router sends each request on."""
 DIFFERS = (
     Unexpressed("services", "each service is the one of that name in the catalog, not the address in the routes file"),
-    Unexpressed("timeouts", "time-outs are those of Consul's proxies"),
+    Unexpressed("timeouts", "one time-out for the whole answer, the longer one of `response` and `idle`: streams end"),
     Unexpressed("own_names", "fields that begin with X-Strangler-, or say who calls by prefix, are not removed"),
     Unexpressed("untried", "no Consul that knows these entries was at hand: the form is checked, the behaviour is not"),
 )
 _ASKED = "access-control-request-method"
-_LONGEST = 64
+_DAY_S = 86_400.0
 
 
 def entries(_table: RouteTable, found: Sequence[ForwardRule], options: ExportOptions) -> list[Json]:
@@ -104,8 +104,15 @@ def _destination(rule: ForwardRule, splits: dict[tuple[tuple[str, int], ...], st
                 f"Consul cannot replace the path of the route {rule.route.id} for a share of the requests alone: move "
                 "its group on to extracted or back, or leave the route with a gateway (--gateway URL)"
             )
-        return {"Service": splits[_weights(rule)], "RequestHeaders": {"Remove": list(OWN_NAMES)}}
-    return _to_one(rule, rule.ends[0])
+        one = {"Service": splits[_weights(rule)], "RequestHeaders": {"Remove": list(OWN_NAMES)}}
+    else:
+        one = _to_one(rule, rule.ends[0])
+    return one | {"RequestTimeout": f"{_longest_s(rule):g}s"}
+
+
+def _longest_s(rule: ForwardRule) -> float:
+    """Consul's own is 15 s. There is none for every piece of an answer."""
+    return max(max(one.response, one.idle or _DAY_S) for one in (end.service.timeouts for end in rule.ends))
 
 
 def _to_one(rule: ForwardRule, end: WeightedEnd) -> Json:

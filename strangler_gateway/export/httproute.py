@@ -24,7 +24,11 @@ DIFFERS = (
         "regular_expressions",
         "RegularExpression is implementation-specific: check that the controller matches the whole path by RE2 or PCRE",
     ),
-    Unexpressed("timeouts", "time-outs are the controller's defaults"),
+    Unexpressed(
+        "timeouts",
+        "no time-out: an HTTPRoute has one for the whole answer, which would end streams; connecting has the "
+        "controller's default",
+    ),
     Unexpressed("retries", "what is sent twice is the controller's default"),
     Unexpressed("own_names", "fields that begin with X-Strangler-, or say who calls by prefix, are not removed"),
     Unexpressed(
@@ -45,6 +49,8 @@ DIFFERS = (
 _NAME = re.compile(r"[a-z](?:[-a-z0-9]{0,61}[a-z0-9])?")
 _EXACT = re.compile(r"(?:[-A-Za-z0-9/._~!$&'()*+,;=:@]|%(?!2[fF])[0-9a-fA-F]{2})+")
 """Other paths no Exact can say."""
+_UNBOUNDED = {"timeouts": {"request": "0s"}}
+"""Without it Envoy Gateway ends every answer after 15 s."""
 _ASKED = "Access-Control-Request-Method"
 
 
@@ -152,8 +158,8 @@ def _action(rule: ForwardRule) -> Json:
         return {}
     if len(rule.ends) == 1:
         filters = _filters(rule, rule.ends[0])
-        return {"filters": filters, "backendRefs": [_backend(rule.ends[0])]}
-    return {"backendRefs": [_backend(end) | {"filters": _filters(rule, end)} for end in rule.ends]}
+        return {"filters": filters, "backendRefs": [_backend(rule.ends[0])]} | _UNBOUNDED
+    return {"backendRefs": [_backend(end) | {"filters": _filters(rule, end)} for end in rule.ends]} | _UNBOUNDED
 
 
 def _backend(end: WeightedEnd) -> Json:

