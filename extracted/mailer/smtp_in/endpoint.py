@@ -60,6 +60,11 @@ class IngressEndpoint:
             )
 
     @property
+    def is_open_relay(self) -> bool:
+        """Another machine that reaches the port can send mail without a login."""
+        return self.login is None and not is_loopback(self.host)
+
+    @property
     def takes_plain_logins(self) -> bool:
         """A password may travel without TLS."""
         return self.allows_plain or is_loopback(self.host)

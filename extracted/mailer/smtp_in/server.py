@@ -34,6 +34,8 @@ class IngressServer:
         server = await asyncio.get_running_loop().create_server(self._session, self._endpoint.host, self._endpoint.port)
         self.port = server.sockets[0].getsockname()[1]
         log.info("ingress_listens", host=self._endpoint.host, port=self.port)
+        if self._endpoint.is_open_relay:
+            log.warning("ingress_without_login", advice="set MAILER_INGRESS_USER, or let the monolith alone reach it")
         try:
             yield
         finally:

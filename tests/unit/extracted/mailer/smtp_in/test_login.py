@@ -134,6 +134,19 @@ def test_a_password_over_a_network_wants_tls_or_a_clear_word(host: str) -> None:
         assert IngressEndpoint(network, 0, login, tls=ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)).login == login
 
 
+@pytest.mark.parametrize(
+    ("host", "login", "warned"),
+    [("0.0.0.0", None, True), ("0.0.0.0", (USER, PASSWORD), False), ("127.0.0.1", None, False)],
+)
+async def test_an_ingress_that_other_machines_may_use_without_a_login_is_told(
+    tmp_path: Path, host: str, login: tuple[str, str] | None, warned: bool
+) -> None:
+    with capture_logs() as logs:
+        async with listened(tmp_path, host=host, login=login, allows_plain=True):
+            pass
+    assert ("ingress_without_login" in {one["event"] for one in logs}) == warned
+
+
 @pytest.mark.parametrize("new_loop", [asyncio.new_event_loop, uvloop.new_event_loop], ids=["asyncio", "uvloop"])
 def test_it_works_in_both_event_loops_with_tls_and_without(
     new_loop: Callable[[], asyncio.AbstractEventLoop], tmp_path: Path, tls: ssl.SSLContext, authority: Authority
