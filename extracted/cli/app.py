@@ -4,7 +4,7 @@ import logging
 
 import typer
 
-from chassis.terminal import end_output
+from chassis.terminal import careful_output
 from extracted.cli import broker, dead_letters, identity, learning, mails, purchases, runner, text
 from extracted.cli.client import DONE, SERVICES, UNREACHABLE, OperationsClient, of_each
 from extracted.cli.options import AsJson
@@ -44,11 +44,10 @@ def status(as_json: AsJson = False) -> None:
 def main() -> int:
     """Returns the exit code, or ends the process with it."""
     logging.getLogger().addHandler(logging.NullHandler())  # what a library logs, the command says in its own words
-    try:
-        app(prog_name="polycode")
-    except KeyError as error:
-        typer.echo(f'polycode: a service\'s answer has no "{error.args[0]}"; {_OTHER_SERVER}', err=True)
-        return UNREACHABLE
-    finally:
-        end_output()
+    with careful_output():
+        try:
+            app(prog_name="polycode")
+        except KeyError as error:
+            typer.echo(f'polycode: a service\'s answer has no "{error.args[0]}"; {_OTHER_SERVER}', err=True)
+            return UNREACHABLE
     return DONE

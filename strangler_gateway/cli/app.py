@@ -1,13 +1,14 @@
 """The command `strangler`: inspect a running gateway, move its routes, check its file, run it."""
 
+import sys
 from importlib import import_module
 from keyword import iskeyword
-from typing import Any
+from typing import Annotated, Any
 
 import typer
 from typer.core import TyperGroup
 
-from chassis.terminal import end_output
+from chassis.terminal import careful_output
 
 COMMANDS = {
     "routes": "queries.queries",
@@ -76,17 +77,29 @@ app = typer.Typer(
 )
 
 
+def _tell_version(wanted: bool) -> None:
+    if wanted:
+        from importlib.metadata import version  # only who asks pays for the import
+
+        print(f"strangler {version('strangler-gateway')}")
+        raise typer.Exit
+
+
 @app.callback()
-def _group() -> None:
+def _group(
+    wanted: Annotated[
+        bool, typer.Option("--version", callback=_tell_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
     pass
 
 
 def main() -> None:
-    """The entry point of the script."""
-    try:
+    """The entry point of the script. The gateway itself goes on if nobody reads what it prints."""
+    if sys.argv[1:2] == ["serve"]:
         app(prog_name="strangler")
-    finally:
-        end_output()
+    with careful_output():
+        app(prog_name="strangler")
 
 
 if __name__ == "__main__":

@@ -7,6 +7,8 @@ from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from urllib.parse import SplitResult, unquote, urlsplit
 
+from strangler_gateway.cli.output import reason
+
 
 class CallFailed(Exception):
     """No HTTP answer came, or it broke off; the text says why."""
@@ -77,4 +79,4 @@ def _translated() -> Iterator[None]:
     try:
         yield
     except (HTTPException, OSError, ValueError) as exc:
-        raise CallFailed(str(exc) or type(exc).__name__) from exc
+        raise CallFailed(reason(exc)) from exc

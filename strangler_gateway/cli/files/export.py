@@ -13,6 +13,7 @@ import typer
 
 from strangler_gateway.cli.client import REFUSED, USAGE, AdminClient, fail
 from strangler_gateway.cli.options import AsJson
+from strangler_gateway.cli.output import reason
 from strangler_gateway.config.faults import RoutesInvalid
 from strangler_gateway.config.file import load
 from strangler_gateway.export.given import service_at, with_addresses, with_states
@@ -76,7 +77,7 @@ def export(
         )
         table = with_addresses(_table(file, admin, as_json), dict(map(_pair, address or [])))
     except (OSError, ValueError) as exc:
-        faults = "\n".join(map(str, exc.faults)) if isinstance(exc, RoutesInvalid) else str(exc)
+        faults = "\n".join(map(str, exc.faults)) if isinstance(exc, RoutesInvalid) else reason(exc)
         fail(USAGE, "usage", f"{file} cannot be exported: {faults}", as_json)
     try:
         result = exported(target, table, options)
@@ -101,7 +102,7 @@ def _patch(file: Path, admin: str | None, as_json: bool) -> str:
     except NotEdited as exc:
         fail(REFUSED, "not_exported", f"{file}: {exc}", as_json)
     except (OSError, ValueError) as exc:
-        fail(USAGE, "usage", f"{file} cannot be used: {exc}", as_json)
+        fail(USAGE, "usage", f"{file} cannot be used: {reason(exc)}", as_json)
     if as_json:
         units = [{"unit": one.unit, **(place(one.position) or {})} for one in edits]
         return json.dumps({"target": "patch", "units": units, "text": found}, ensure_ascii=False) + "\n"
@@ -139,4 +140,4 @@ def _write(text: str, output: Path | None, as_json: bool) -> None:
     try:
         whole_file.replace(output, text.encode(), 0o644)
     except OSError as exc:
-        fail(USAGE, "unwritable", f"{output} cannot be written: {exc.strerror or exc}", as_json)
+        fail(USAGE, "unwritable", f"{output} cannot be written: {reason(exc)}", as_json)

@@ -12,7 +12,7 @@ import typer
 from strangler_gateway.cli.client import DONE, REFUSED, USAGE, fail
 from strangler_gateway.cli.files.new_file import write_output
 from strangler_gateway.cli.options import AsJson, RoutesFileArgument, routes_file
-from strangler_gateway.cli.output import plain
+from strangler_gateway.cli.output import plain, reason
 from strangler_gateway.config.checks.check import Report, check_text
 from strangler_gateway.config.file import json_schema
 from strangler_gateway.config.init.first_file import init_text
@@ -33,7 +33,7 @@ def check(
     try:
         report = check_text(read(file), os.environ, find_factory)
     except (OSError, ValueError) as exc:
-        fail(USAGE, "unreadable", f"{file} cannot be read: {exc}", as_json)
+        fail(USAGE, "unreadable", f"{file} cannot be read: {reason(exc)}", as_json)
     if as_json:
         print(json.dumps(_report(report), ensure_ascii=False))
     else:
@@ -54,7 +54,9 @@ def init(
     """
     try:
         text = _init_text(upstream, openapi, access_log)
-    except (OSError, ValueError) as exc:
+    except OSError as exc:
+        fail(USAGE, "usage", f"{exc.filename} cannot be read: {reason(exc)}", as_json)
+    except ValueError as exc:
         fail(USAGE, "usage", str(exc), as_json)
     write_output(output, text, as_json)
     if as_json:

@@ -11,6 +11,7 @@ import typer
 from strangler_gateway.cli.client import REFUSED, USAGE, fail
 from strangler_gateway.cli.files.new_file import write_output
 from strangler_gateway.cli.options import AsJson
+from strangler_gateway.cli.output import reason
 from strangler_gateway.importing import envoy, httproute, nginx
 from strangler_gateway.importing.found import MAX_BYTES, FoundConfiguration, ImportRefused
 from strangler_gateway.importing.write import routes_text
@@ -50,7 +51,7 @@ def import_(
     except ImportRefused as exc:
         fail(REFUSED, "not_imported", f"{file}: {exc}", as_json)
     except (OSError, ValueError) as exc:
-        fail(USAGE, "unreadable", f"{file} cannot be read: {exc}", as_json)
+        fail(USAGE, "unreadable", f"{file} cannot be read: {reason(exc)}", as_json)
     if output is not None:
         write_output(output, text, as_json)
     if as_json:

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from strangler_gateway.cli.client import REFUSED, USAGE, fail
+from strangler_gateway.cli.output import reason
 from strangler_gateway.config.init.first_file import write_new
 
 
@@ -13,4 +14,4 @@ def write_output(output: Path, text: str, as_json: bool) -> None:
     except FileExistsError:
         fail(REFUSED, "exists", f"{output} exists and is not overwritten; name another file with --output", as_json)
     except OSError as exc:
-        fail(USAGE, "unwritable", f"{output} cannot be written: {exc.strerror or exc}", as_json)
+        fail(USAGE, "unwritable", f"{output} cannot be written: {reason(exc)}", as_json)

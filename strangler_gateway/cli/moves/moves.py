@@ -13,7 +13,7 @@ from strangler_gateway.cli.moves.guarded import follow
 from strangler_gateway.cli.moves.move_output import reached_lines, show
 from strangler_gateway.cli.moves.rollback_at_all import roll_back_at_all
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson, MovableName, MovableOrAll, given_admin
-from strangler_gateway.cli.output import plain
+from strangler_gateway.cli.output import plain, reason
 from strangler_gateway.cli.watch import Watched, counted, seconds, watch
 from strangler_gateway.migration.saved import whole_file
 from strangler_gateway.retirement.document import MAX_FILE
@@ -196,7 +196,7 @@ def _report(path: Path | None, to: MigrationState, as_json: bool) -> object:
     try:
         return document_in(whole_file.read(path, MAX_FILE).decode())
     except (OSError, ValueError) as exc:
-        fail(USAGE, "report", f"{path}: {exc}", as_json)
+        fail(USAGE, "report", f"{path}: {reason(exc)}", as_json)
 
 
 def _await_served(client: AdminClient, outcome: Answer) -> None:

@@ -10,7 +10,7 @@ from joserfc.jwk import KeySet
 
 from strangler_gateway.cli.client import DONE, REFUSED, USAGE, AdminClient, fail, who
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson, MovableName
-from strangler_gateway.cli.output import plain
+from strangler_gateway.cli.output import plain, reason
 from strangler_gateway.migration.saved import whole_file
 from strangler_gateway.retirement.document import MAX_FILE, ReportInvalid
 from strangler_gateway.retirement.markdown import document_in, markdown
@@ -92,14 +92,14 @@ def _write(path: Path, text: str, as_json: bool) -> None:
     try:
         whole_file.replace(path, text.encode(errors="replace"), 0o644)
     except OSError as exc:
-        fail(USAGE, "file", f"{path} cannot be written: {exc.strerror or exc}", as_json)
+        fail(USAGE, "file", f"{path} cannot be written: {reason(exc)}", as_json)
 
 
 def _read(path: Path, as_json: bool) -> str:
     try:
         return whole_file.read(path, MAX_FILE).decode()
     except (OSError, ValueError) as exc:
-        fail(USAGE, "file", f"{path} cannot be read: {exc}", as_json)
+        fail(USAGE, "file", f"{path} cannot be read: {reason(exc)}", as_json)
 
 
 def _keys(path: Path, as_json: bool) -> KeySet:

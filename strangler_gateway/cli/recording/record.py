@@ -10,7 +10,7 @@ import typer
 
 from strangler_gateway.cli.client import DONE, REFUSED, UNREACHABLE, USAGE, AdminClient, fail
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson
-from strangler_gateway.cli.output import plain, show_progress
+from strangler_gateway.cli.output import plain, reason, show_progress
 from strangler_gateway.cli.watch import seconds
 from strangler_gateway.recording.body import LeftOut
 from strangler_gateway.recording.har import HarArchive, HarInvalid
@@ -87,7 +87,7 @@ def _import(source: Path, origin: str | None, to: Path, as_json: bool) -> Counts
     try:
         archive = HarArchive(source, origin)
     except (OSError, HarInvalid) as exc:
-        fail(USAGE, "unreadable", f"{source} cannot be used: {exc}", as_json)
+        fail(USAGE, "unreadable", f"{source} cannot be used: {reason(exc)}", as_json)
     with _opened(to, as_json) as file:
         meta = {"what": "an HTTP archive, without secrets", "by": "strangler record", "origin": archive.origin}
         _write(file, {"meta": meta})
@@ -109,7 +109,7 @@ def _opened(path: Path, as_json: bool) -> TextIO:
     try:
         return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="utf-8")
     except OSError as exc:
-        fail(USAGE, "unwritable", f"{path} cannot be written: {exc}", as_json)
+        fail(USAGE, "unwritable", f"{path} cannot be written: {reason(exc)}", as_json)
 
 
 def _tell(to: Path, counts: Counts, as_json: bool) -> None:

@@ -13,7 +13,7 @@ import typer
 
 from strangler_gateway.cli.client import DONE, REFUSED, UNREACHABLE, USAGE, fail
 from strangler_gateway.cli.options import AsJson
-from strangler_gateway.cli.output import plain, show_progress, show_table
+from strangler_gateway.cli.output import plain, reason, show_progress, show_table
 from strangler_gateway.cli.watch import seconds
 from strangler_gateway.recording.client import NoAnswer
 from strangler_gateway.recording.replay import Replay, ReplayOptions, StepResult
@@ -55,7 +55,7 @@ def replay(
     try:
         steps = load(file)
     except (OSError, RecordingInvalid) as exc:
-        fail(USAGE, "unreadable", f"{file} cannot be used: {exc}", as_json)
+        fail(USAGE, "unreadable", f"{file} cannot be used: {reason(exc)}", as_json)
     within_s = seconds(within)
     if not within_s:
         fail(USAGE, "usage", f"--within {within} is not a duration; write 10m or 90s", as_json)
@@ -126,8 +126,8 @@ def _show(results: Sequence[StepResult], counts: Counter[str]) -> None:
         show_table(("step", "request", "where", "recorded", "received"), shown[:SHOWN])
     if len(differing) > SHOWN:
         print(f"and {len(differing) - SHOWN} more differences; --json prints all")
-    for reason, n in Counter(result.reason for result in results if result.reason).most_common():
-        print(plain(f"{n} skipped: {reason}{_HOW.get(reason, '')}"))
+    for why, n in Counter(result.reason for result in results if result.reason).most_common():
+        print(plain(f"{n} skipped: {why}{_HOW.get(why, '')}"))
     print(f"{counts['same']} same, {counts['different']} different, {counts['skipped']} skipped")
 
 

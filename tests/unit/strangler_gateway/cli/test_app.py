@@ -532,6 +532,33 @@ def test_the_script_is_a_process_with_these_codes_that_asks_no_proxy(server: Adm
     assert (lost.returncode, lost.stdout, "no gateway answers" in lost.stderr) == (UNREACHABLE, "", True)
 
 
+def test_a_reader_that_has_gone_and_a_full_disk_end_a_command_without_a_stack_trace(server: AdminServer) -> None:
+    command, (reading, gone) = [sys.executable, "-m", "strangler_gateway.cli.app"], os.pipe()
+    os.close(reading)
+    for words in (["routes"], ["routes", "--json"], ["schema"], ["--help"]):
+        left = subprocess.run([*command, *words], stdout=gone, stderr=subprocess.PIPE, timeout=240, check=False)
+        assert (left.returncode, left.stderr) == (141, b"")
+    os.close(gone)
+    with open("/dev/full", "w") as full:
+        left = subprocess.run([*command, "routes"], stdout=full, stderr=subprocess.PIPE, timeout=240, check=False)
+    assert (left.returncode, left.stderr) == (1, b"the output cannot be written: No space left on device\n")
+    closed = ["sh", "-c", 'exec "$@" >&-', "sh", *command, "routes"]
+    left = subprocess.run(closed, stderr=subprocess.PIPE, timeout=240, check=False)
+    assert (left.returncode, left.stderr) == (DONE, b"")
+
+
+def test_an_error_of_the_system_is_told_in_words(server: AdminServer) -> None:
+    for words in ("check nowhere.yaml", "export nginx nowhere.yaml", "init --upstream http://a --openapi nowhere.yaml"):
+        said = run(*words.split())
+        assert (said.exit_code, said.stderr.endswith(": No such file or directory\n")) == (USAGE, True)
+        assert "Errno" not in said.stderr
+    assert "(Connection refused)" in run("routes", "--admin", "http://127.0.0.1:1").stderr
+
+
+def test_the_version_is_told() -> None:
+    assert re.fullmatch(r"strangler \d+\.\d+\.\d+\S*\n", ok("--version"))
+
+
 def test_names_are_completed_from_the_gateway(tmp_path: Path) -> None:
     with AdminServer(tmp_path, operator_token=None, reader_token=None) as server:
         words = {"_STRANGLER_COMPLETE": "complete_bash", "COMP_WORDS": "strangler rollback it", "COMP_CWORD": "2"}
