@@ -2,7 +2,9 @@
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, NoReturn
+
+import typer
 
 from strangler_gateway.cli.output import example_lines, show_lines, to_paste, where
 
@@ -101,3 +103,10 @@ def _unreached(row: Mapping[str, Any], units: str) -> str:
         f"{row['name']} was not reached ({row['problem']}){last}; it follows when it sees the store. "
         f"Now: strangler rollback {units} --admin {row['admin'] or 'URL'}"
     )
+
+
+def end(answer: Mapping[str, Any], as_json: bool, code: int) -> NoReturn:
+    """Ends the command with this exit code; the answer is printed if JSON is wanted."""
+    if as_json:
+        print(json.dumps(answer, ensure_ascii=False))
+    raise typer.Exit(code)

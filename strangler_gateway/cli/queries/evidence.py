@@ -1,4 +1,4 @@
-"""The command that shows what is known of a group, rule by rule."""
+"""The commands that show what is known of a group: whether it allows a step forward, and rule by rule."""
 
 from collections.abc import Iterator, Mapping
 from typing import Any
@@ -8,6 +8,25 @@ from strangler_gateway.cli.client import AdminClient
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson, MovableName
 from strangler_gateway.cli.output import moment, plain, show_table, where
 from strangler_gateway.migration.gate.sentences import span
+
+_VERDICTS = {
+    None: "no gate is asked here",
+    "pass": "PASS",
+    "worse": "WORSE",
+    "wait": "WAIT",
+}
+
+
+def gate(unit: MovableName, admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
+    """Show whether the traffic since the last move allows a step forward.
+
+    Changes nothing. Exit code 0 also where the gate would refuse: use `flip --dry-run` in a script.
+    """
+    answer = AdminClient(admin, as_json).report("gate", unit=unit)
+    verdict = answer["gate"]["verdict"] if answer["gate"] else None
+    print(plain(f"{answer['unit']}: {where(answer)} since {moment(answer['moved_at'])}: {_VERDICTS[verdict]}"))
+    for refusal in answer["refusals"]:
+        print(plain(f"  {refusal['message']}"))
 
 
 def evidence(unit: MovableName, admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:

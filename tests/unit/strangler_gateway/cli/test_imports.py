@@ -45,4 +45,4 @@ def test_a_table_in_a_pipe_needs_no_library_either() -> None:
 def test_the_help_of_one_command_imports_no_other() -> None:
     _, modules, shown, _ = run("flip", "--help")
     assert "--watch" in shown
-    assert {"strangler_gateway.cli.queries.queries", "strangler_gateway.cli.serve"}.isdisjoint(modules)
+    assert {"strangler_gateway.cli.queries.routes", "strangler_gateway.cli.serve"}.isdisjoint(modules)

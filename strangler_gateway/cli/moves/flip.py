@@ -1,19 +1,17 @@
-"""The commands that move groups and routes: flip, rollback, release, reload."""
+"""The command that moves a group or route to another state or share."""
 
-import json
 import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, NoReturn
+from typing import Annotated
 
 import typer
 
 from strangler_gateway.cli.client import DONE, REFUSED, USAGE, AdminClient, Answer, fail
 from strangler_gateway.cli.moves.guarded import follow
-from strangler_gateway.cli.moves.move_output import reached_lines, show
-from strangler_gateway.cli.moves.rollback_at_all import roll_back_at_all
-from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson, MovableName, MovableOrAll, given_admin
-from strangler_gateway.cli.output import plain, reason
+from strangler_gateway.cli.moves.move_output import end, show
+from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson, MovableName, given_admin
+from strangler_gateway.cli.output import reason
 from strangler_gateway.cli.watch import Watched, counted, seconds, watch
 from strangler_gateway.migration.saved import whole_file
 from strangler_gateway.retirement.document import MAX_FILE
@@ -75,7 +73,7 @@ def flip(
     if not as_json:
         show(outcome, given_admin(context), str(to) if share is None else f"{to} {share:g} %")
     if not outcome["done"] or not duration or dry_run:
-        _end(outcome, as_json, DONE if outcome["done"] else REFUSED)
+        end(outcome, as_json, DONE if outcome["done"] else REFUSED)
     if guarded:
         follow(client, outcome, duration, given_admin(context))
     seen = watch(lambda: counted(client.get("routes"), unit) - before, duration, shown=not as_json)
@@ -96,96 +94,6 @@ def _flip_watched_for(
     if guarded and not duration:
         client.fail(USAGE, "usage", "--rollback-on-errors needs --watch, for example --watch 60s")
     return duration
-
-
-def rollback(
-    context: typer.Context,
-    unit: MovableOrAll = None,
-    everything: Annotated[bool, typer.Option("--all", help="All groups and routes that have left legacy.")] = False,
-    why: Annotated[str, typer.Option(help="The reason, for the journal; optional.")] = "",
-    admin: Admin = DEFAULT_ADMIN,
-    as_json: AsJson = False,
-) -> None:
-    """Send a group or route back to the monolith at once. Never refused.
-
-    Works from any state and asks no question. It puts the group on hold: nothing moves it forward until
-    `strangler release`. With several URLs in --admin it goes to every one of them.
-    """
-    client = _one_or_all(unit, everything, admin, as_json)
-    wish = {"unit": unit, "all": everything, "why": why}
-    answer = roll_back_at_all(client, wish) if len(client.urls) > 1 else client.post("rollback", **wish)
-    if not as_json:
-        for outcome in answer["units"]:
-            show(outcome, given_admin(context))
-        if not answer["units"]:
-            print("nothing to roll back: everything is in legacy")
-        for line in reached_lines(answer, "--all" if unit is None else unit):
-            print(plain(line))
-    _end(answer, as_json, DONE)
-
-
-def release(
-    context: typer.Context,
-    unit: MovableOrAll = None,
-    everything: Annotated[bool, typer.Option("--all", help="All groups and routes that are on hold.")] = False,
-    why: Annotated[str, typer.Option(help="The reason, for the journal.")] = "",
-    admin: Admin = DEFAULT_ADMIN,
-    as_json: AsJson = False,
-) -> None:
-    """End the hold that a rollback has set.
-
-    Moves nothing; afterwards a flip can.
-    """
-    client = _one_or_all(unit, everything, admin, as_json)
-    answer = client.post("release", unit=unit, all=everything, why=why)
-    outcomes = answer["units"] if everything else [answer]
-    if not as_json:
-        for outcome in outcomes:
-            show(outcome, given_admin(context), "the release", still="is no longer on hold; its state is")
-        if not outcomes:
-            print("nothing to release: nothing is on hold")
-    _end(answer, as_json, DONE if all(outcome["done"] for outcome in outcomes) else REFUSED)
-
-
-def adopt(
-    context: typer.Context,
-    unit: MovableName,
-    why: Annotated[str, typer.Option(help="The reason, for the journal.")] = "",
-    admin: Admin = DEFAULT_ADMIN,
-    as_json: AsJson = False,
-) -> None:
-    """Take over the state that the routes file gives a group or route.
-
-    For a group about which no gateway of several knows anything: they serve it from the monolith until somebody
-    decides. A gateway that is alone does this by itself.
-    """
-    outcome = AdminClient(admin, as_json).post("adopt", unit=unit, why=why)
-    if not as_json:
-        show(outcome, given_admin(context), "what the file says")
-    _end(outcome, as_json, DONE if outcome["done"] else REFUSED)
-
-
-def reload(admin: Admin = DEFAULT_ADMIN, as_json: AsJson = False) -> None:
-    """Make the gateway read its routes file again.
-
-    Prints the digest of the table in use, or every fault of the file; after a fault the old table stays in use.
-    """
-    answer = AdminClient(admin, as_json).post("reload")
-    if not as_json:
-        for outcome in (*answer["moved"], *answer["kept"]):
-            show(outcome, None, "what the file asks for")
-        for fault in answer["faults"]:
-            print(plain(fault))
-        serves = "the old table stays in use" if answer["faults"] else "the file is accepted; it is in use now"
-        print(f"{serves}: {answer['digest']}")
-    _end(answer, as_json, REFUSED if answer["faults"] else DONE)
-
-
-def _one_or_all(unit: str | None, everything: bool, admin: str, as_json: bool) -> AdminClient:
-    client = AdminClient(admin, as_json)
-    if (unit is None) != everything:
-        client.fail(USAGE, "usage", "name a group or route, or use --all")
-    return client
 
 
 def _report(path: Path | None, to: MigrationState, as_json: bool) -> object:
@@ -221,10 +129,4 @@ def _end_watched(outcome: Answer, seen: Watched, as_json: bool) -> None:
         print(f"warning: {seen.errors} errors since the flip; `strangler rollback {outcome['unit']}` goes back at once")
     if seen.differences and not as_json:
         print(f"warning: {seen.differences} answers differed; `strangler differences ROUTE` shows them")
-    _end({**outcome, "watched": asdict(seen)}, as_json, REFUSED if seen.errors else DONE)
-
-
-def _end(answer: Answer, as_json: bool, code: int) -> NoReturn:
-    if as_json:
-        print(json.dumps(answer, ensure_ascii=False))
-    raise typer.Exit(code)
+    end({**outcome, "watched": asdict(seen)}, as_json, REFUSED if seen.errors else DONE)
