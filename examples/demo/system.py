@@ -147,12 +147,7 @@ async def start(
     if with_mail:
         services["mailer"], own = await start_mail(launcher, folder, stores)
     if with_runner:
-        ports["runner"] = free_port()
-        environ = shared | {
-            "RUNNER_INTERNAL_TOKEN_FILE": str(internal_token_file(folder)),
-            "RUNNER_OPERATOR_TOKEN_FILE": str(token_file(folder)),
-        }
-        await launcher.start("runner", python("extracted.runner", port=ports["runner"]), environ)
+        ports["runner"] = await _start_runner(launcher, folder, shared)
         own |= {"RUNNER_API_URL": url_at(ports["runner"])}
     monolith = await launcher.start(
         "monolith", python("examples.monolith", "--seed", seed, *stores.monolith), shared | own
@@ -162,12 +157,24 @@ async def start(
     environ |= {"MAILER_URL": services["mailer"]} if with_mail else {}
     environ |= in_consul.gateway_environ if in_consul is not None else {}
     gateway = await launcher.start("gateway", serve(folder), environ)
+    given = {name: monolith_environ[name] for name in TOKENS & monolith_environ.keys()}
     for service in MIGRATIONS:
         environ = inherited() | service_environ(service, folder, stores, gateway.admin_url, ports)
-        environ |= {f"{service.upper()}_{name}": monolith_environ[name] for name in TOKENS & monolith_environ.keys()}
+        environ |= {f"{service.upper()}_{name}": value for name, value in given.items()}
         command = python(f"extracted.{service}", port=ports[service])
         services[service] = (await launcher.start(service, command, environ)).url
     return DemoSystem(folder, gateway.url, gateway.admin_url, services, monolith)
+
+
+async def _start_runner(launcher: Launcher, folder: Path, shared: Mapping[str, str]) -> int:
+    """Its port."""
+    port = free_port()
+    own = {
+        "RUNNER_INTERNAL_TOKEN_FILE": str(internal_token_file(folder)),
+        "RUNNER_OPERATOR_TOKEN_FILE": str(token_file(folder)),
+    }
+    await launcher.start("runner", python("extracted.runner", port=port), {**shared, **own})
+    return port
 
 
 async def start_mail(launcher: Launcher, folder: Path, stores: Stores) -> tuple[str, dict[str, str]]:

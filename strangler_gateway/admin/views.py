@@ -297,7 +297,7 @@ def gate(migration: Migration, movable: Movable, evidence: Evidence, problems: S
         "held": standing.hold is not None,
         "gate": shown(known) if known is not None else None,
         "refusals": [{"code": code, "message": message} for code, message in refused],
-        "guard": _guard(migration.guards.of(movable.name)),
+        "guard": guard(migration.guards.of(movable.name)),
     }
 
 
@@ -311,7 +311,8 @@ def names_of(route: Route, known: GateEvidence) -> list[View]:
     ]
 
 
-def _guard(one: Guard | None) -> View | None:
+def guard(one: Guard | None) -> View | None:
+    """Who watches a movable at this gateway after a move, and how that ended; None: nobody has."""
     return None if one is None else {"until": iso(one.until), "state": str(one.state), "alarm": one.alarm}
 
 

@@ -46,8 +46,10 @@ def test_an_operator_sees_the_preflight_moves_is_refused_and_rolls_back(visit: V
     expect(page.locator("#preflight")).to_contain_text("Allowed. Nothing has been moved yet.")
     assert str(visit.server.migration.served.movables["items"].state) == "legacy"
     page.fill("[name=why]", "it is time")
+    page.select_option("[name=guard_s]", "600")
     page.click(".confirm button")
     expect(page.locator(".notice")).to_have_text("items is now at shadow.")
+    expect(page.locator("#standing")).to_contain_text("at an alarm it goes back by itself")
     visit.server.world.compared(different=3)
     visit.server.world.down.add("items")
     page.click("#next a:text-is('canary 10 %')")
@@ -59,6 +61,7 @@ def test_an_operator_sees_the_preflight_moves_is_refused_and_rolls_back(visit: V
     page.fill("form[action='/ui/rollback'] [name=why]", "users complain")
     page.click("text=Roll back to legacy")
     expect(page.locator(".notice")).to_have_text("items is now at legacy, on hold.")
+    expect(page.locator("#standing")).not_to_contain_text("at an alarm")
     entry = visit.server.world.last()
     assert (entry.event, entry.why, entry.who) == ("rollback", "users complain", "Ada (127.0.0.1)")
     page.click("text=Release the hold")

@@ -27,6 +27,7 @@ def group(migration: Migration, movable: Movable, stats: Stats, recent: Ring) ->
         "who": standing.who,
         "why": standing.why,
         "data": movable.data,
+        "guard": views.guard(migration.guards.of(movable.name)),
         "routes": [views.route(each, migration, stats.route(each.id), unconfirmed) for each in routes],
         "next": [place(one) for one in _next(movable, routes)],
         "journal": overview.journal(migration, MAX_JOURNAL, movable.name),
