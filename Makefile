@@ -98,14 +98,14 @@ cluster-stop: $(INSTALLED) ## stop it; what was built and the images stay
 
 test-cluster: $(if $(KUBECONFIG),$(INSTALLED),images) ## roll out k8s/ on that node, or on the cluster of KUBECONFIG: upgrades under load, faults, flips
 	@test -n "$$KUBECONFIG" || $(PYTHON_OF_VENV) -m cluster up images
-	@$(PYTEST) -n 0 -s -m cluster tests/cluster tests/export
+	@$(PYTEST) -n 0 -s -m cluster tests/cluster tests/export tests/ingress
 	@$(PYTHON_OF_VENV) -m cluster passed
 
 envoy-gateway: $(INSTALLED) ## build Envoy Gateway and an API server (as root; once, 10 to 20 minutes); from then on make test-cluster runs it, too
 	@$(PYTHON_OF_VENV) -m cluster envoy_gateway
 
-test-exports: envoy-gateway ## serve exported HTTPRoutes by that Envoy Gateway (as root)
-	@$(PYTEST) -n 0 -m cluster tests/export
+test-exports: envoy-gateway ## serve exported HTTPRoutes, and the one of k8s/, by that Envoy Gateway (as root)
+	@$(PYTEST) -n 0 -m cluster tests/export tests/ingress
 
 soak: $(INSTALLED) ## mix buyers and faults at random for DURATION_S=60 [SEED=…], with audits (run make parts first)
 	@$(PYTHON_OF_VENV) -m tests.faults.soak $(if $(DURATION_S),--duration-s $(DURATION_S)) $(if $(SEED),--seed $(SEED))
