@@ -1,5 +1,6 @@
 """Containers under test: their health, their end, and compose.yaml as a whole."""
 
+import fcntl
 import json
 import os
 import secrets
@@ -12,6 +13,7 @@ from typing import Any
 
 import yaml
 
+from images.__main__ import folder as images_folder
 from images.engine import ROOT, Engine, run
 from parts.ports import free_port
 
@@ -136,10 +138,19 @@ def running(engine: Engine, folder: Path, *services: str, options: tuple[str, ..
     run(["sh", str(ROOT / "deploy/new-secrets.sh"), str(folder / "secrets")], {})
     project = f"images-test-{os.getpid()}-{secrets.token_hex(3)}"
     system = System(engine, project, folder / "secrets", {name: free_port() for name in PORTS}, options)
-    try:
-        system.compose("up", "--detach", *(["--no-deps"] if engine.command == "podman" else []), *services)
-        for service in set(services or COMPOSE) - ONCE:
-            system.container(service).becomes_healthy()
-        yield system
-    finally:
-        system.compose("down", "--volumes")
+    with _no_other_system():
+        try:
+            system.compose("up", "--detach", *(["--no-deps"] if engine.command == "podman" else []), *services)
+            for service in set(services or COMPOSE) - ONCE:
+                system.container(service).becomes_healthy()
+            yield system
+        finally:
+            system.compose("down", "--volumes")
+
+
+@contextmanager
+def _no_other_system() -> Iterator[None]:
+    """Waits for it: Podman's name server loses questions in all networks while containers start and end."""
+    with (images_folder() / "system-under-test.lock").open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        yield

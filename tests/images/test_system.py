@@ -1,6 +1,5 @@
 """compose.yaml as an operator starts it: hardened containers, PolyCode's journeys on the real servers, and the stop."""
 
-import time
 from collections.abc import Iterator, Mapping
 
 import httpx
@@ -13,8 +12,6 @@ pytestmark = pytest.mark.images
 
 ITEM = "11111111-1111-4111-8111-111111111111"
 ALICE = ("alice@example.org", "alice-secret")
-STOPS_WITHIN_S = 30.0
-"""Less than `stop_grace_period`."""
 
 
 @pytest.fixture(scope="module")
@@ -99,7 +96,7 @@ def test_the_service_answers_as_the_monolith_and_a_restart_keeps_the_flip(system
     system.engine.run("restart", gateway.id)
     gateway.becomes_healthy()
     assert system.route("item-list")["state"] == "extracted"
-    assert client.get("/item", headers=admin).json() == before.json()
+    eventually(lambda: client.get("/item", headers=admin).json() == before.json(), "the new process finds the services")
 
 
 def test_a_purchase_goes_through_the_broker_to_both_services(system: System, client: httpx.Client) -> None:
@@ -160,9 +157,7 @@ def test_no_log_has_a_secret(system: System, client: httpx.Client) -> None:
 
 
 def test_zz_every_container_ends_by_itself_within_its_grace_period(system: System) -> None:
-    """The last one: nothing runs after it."""
-    begun = time.monotonic()
+    """The last one: nothing runs after it. Who has to be killed ends with 137."""
     system.compose("stop")
-    assert time.monotonic() - begun < STOPS_WITHIN_S
     ended = {service: system.container(service).inspect()["State"]["ExitCode"] for service in SERVING}
     assert ended == dict.fromkeys(SERVING, 0)
