@@ -12,14 +12,17 @@ Place = tuple[str | int, ...]
 
 @dataclass(frozen=True, slots=True, order=True)
 class Fault:
-    """One fault: the line (1-based), the field (`routes[2].match.path`), and a sentence: seen, wanted, to do."""
+    """One fault: the line (1-based; 0: the whole file), the field (`routes[2].match.path`), and a sentence: seen,
+    wanted, to do.
+    """
 
     line: int
     where: str
     message: str
 
     def __str__(self) -> str:
-        return f"line {self.line}: {self.where}: {self.message}" if self.where else f"line {self.line}: {self.message}"
+        line = f"line {self.line}: " if self.line else ""
+        return f"{line}{self.where}: {self.message}" if self.where else f"{line}{self.message}"
 
 
 class RoutesInvalid(ValueError):

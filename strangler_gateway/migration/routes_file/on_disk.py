@@ -52,7 +52,8 @@ class RoutesOnDisk:
         try:
             text = await asyncio.to_thread(read, self.path)
         except (OSError, ValueError) as exc:
-            raise RoutesInvalid([Fault(1, "", f"{self.path.name} cannot be read: {exc}")]) from exc
+            why = getattr(exc, "strerror", None) or exc
+            raise RoutesInvalid([Fault(0, "", f"{self.path.name} cannot be read: {why}")]) from exc
         return text, await asyncio.to_thread(load, text, self._environ)
 
     def accept(self, text: str, table: RouteTable, open_wishes: Set[str]) -> None:
