@@ -83,6 +83,8 @@ def test_when_one_is_killed_the_other_serves_and_rolls_back_and_the_first_follow
     first = system.container("gateway")
     system.engine.run("kill", first.id)
     assert _items(system, "gateway-2").status_code == 200
+    system.engine.run("restart", system.container("shop").id)
+    eventually(lambda: _is_served(system, "gateway-2"), "a service that starts now finds the keys at the other one")
     system.strangler("rollback", "items", gateway="gateway-2")
     assert (_state(system, "gateway-2"), _items(system, "gateway-2").status_code) == ("legacy", 200)
     system.engine.run("start", first.id)
