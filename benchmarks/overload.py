@@ -10,7 +10,8 @@ The gateway itself is the bottleneck: `costly`, twice as many requests as it can
 that a generator beside it can send that many; `gateway`, 2,000 connections that ask as fast as they can, against the
 500 that use all of its core. Generator and upstream have the other core, and less time for each request of 2,000
 connections, too; so `cpu_us` tells what a request costs the gateway alone (few connections, many), and `floor_cpu_us`
-what it costs a proxy that does nothing: that much of the difference is the system's.
+what it costs a proxy that does nothing: that much of the difference is the system's. `core_used`: the part of its core
+that the gateway used, at its capacity and in the overload; where the second is less, the generator could not send more.
 """
 
 import argparse
@@ -79,13 +80,14 @@ async def service(gateway: Design, name: str, seconds: float) -> Figures:
     target, admin = f"/{name}", int(wait_for_output(gateway.child, _ADMIN)[1])
     took_ms: list[float] = []
     asking = asyncio.create_task(_ask_admin(admin, took_ms))
+    using = CoreUsed(gateway.child.pid)
     capacity_per_s = await _capacity(gateway.port, target, COSTLY_CLIENTS if name == "costly" else 3 * PLACES)
     took_ms.clear()
-    before_mib, before_s, begun = rss_mib(gateway.child.pid), cpu_seconds(gateway.child.pid), perf_counter()
+    at_capacity, before_mib = using.since_last(), rss_mib(gateway.child.pid)
     outcomes = await OpenLoad(gateway.port, target, PATIENCE_S).run(2 * capacity_per_s, seconds / 2)
     middle_mib = rss_mib(gateway.child.pid)
     more = await OpenLoad(gateway.port, target, PATIENCE_S).run(2 * capacity_per_s, seconds / 2)
-    busy_s, passed_s = cpu_seconds(gateway.child.pid), perf_counter() - begun
+    in_overload = using.since_last()
     asking.cancel()
     outcomes.answered_ms += more.answered_ms
     outcomes.refused_ms += more.refused_ms
@@ -95,10 +97,26 @@ async def service(gateway: Design, name: str, seconds: float) -> Figures:
         "goodput_ratio": round(len(outcomes.answered_ms) / seconds / capacity_per_s, 3),
         **outcomes.figures(seconds),
         "rss_mib": [before_mib, middle_mib, rss_mib(gateway.child.pid)],
-        "core_used": None if busy_s is None or before_s is None else round((busy_s - before_s) / passed_s, 2),
+        "core_used": [at_capacity, in_overload],
         "admin_answers": len(took_ms),
         "admin_p99_ms": round(percentile(took_ms, 99), 1),
     }
+
+
+class CoreUsed:
+    """The part of a core that a process uses; None where the system does not tell."""
+
+    def __init__(self, pid: int) -> None:
+        self._pid = pid
+        self._busy_s, self._at = cpu_seconds(pid), perf_counter()
+
+    def since_last(self) -> float | None:
+        """Since it was asked last."""
+        before_s, began = self._busy_s, self._at
+        self._busy_s, self._at = cpu_seconds(self._pid), perf_counter()
+        if self._busy_s is None or before_s is None:
+            return None
+        return round((self._busy_s - before_s) / (self._at - began), 2)
 
 
 async def _capacity(port: int, target: str, clients: int, seconds: float = 3.0) -> float:
