@@ -8,6 +8,8 @@ from pydantic import SecretStr, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
 
+from chassis.error_reason import reason
+
 T = TypeVar("T", bound="ServiceSettings")
 
 
@@ -67,9 +69,7 @@ def _read(variable: str, path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise SettingsInvalid(
-            f"{variable}: {path} cannot be read: {getattr(error, 'strerror', 'not UTF-8')}"
-        ) from error
+        raise SettingsInvalid(f"{variable}: {path} cannot be read: {reason(error)}") from error
 
 
 def _faults(settings: type[ServiceSettings], error: ValidationError) -> str:

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO, cast
 
+from chassis.error_reason import reason
+
 READER_GONE = 141
 """The exit code of every command whose reader has gone (`| head`): 128 and the number of SIGPIPE."""
 UNWRITABLE = 1
@@ -36,7 +38,7 @@ class _CarefulOutput:
             os.dup2(os.open(os.devnull, os.O_WRONLY), self._stream.fileno())  # what is left is written there
             if isinstance(exc, BrokenPipeError):
                 raise SystemExit(READER_GONE) from None
-            print(f"the output cannot be written: {exc.strerror or exc}", file=sys.stderr)
+            print(f"the output cannot be written: {reason(exc)}", file=sys.stderr)
             raise SystemExit(UNWRITABLE) from None
 
 

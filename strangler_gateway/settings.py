@@ -8,6 +8,7 @@ from pydantic import Field, SecretStr, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from chassis.consul.settings import ConsulSettings
+from chassis.error_reason import reason
 from chassis.settings import revealed
 
 _SECRETS = (
@@ -167,4 +168,4 @@ def _secret(name: str, path: str) -> str:
     try:
         return Path(path).read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as exc:
-        raise ValueError(f"STRANGLER_{name.upper()}_FILE names {path}, which cannot be read: {exc}") from exc
+        raise ValueError(f"STRANGLER_{name.upper()}_FILE names {path}, which cannot be read: {reason(exc)}") from exc

@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+from chassis.error_reason import reason
+
 _WANTED = "wanted consul://HOST:PORT or consul+https://HOST:PORT (http:// and https:// mean the same)"
 _SCHEMES = {"consul": False, "http": False, "consul+http": False, "https": True, "consul+https": True}
 DEFAULT_PORTS = {False: 8500, True: 8501}
@@ -73,8 +75,9 @@ class TokenSource:
             try:
                 self._read(self._file)
             except (OSError, ValueError) as error:
-                why = getattr(error, "strerror", None) or error
-                raise ValueError(f"the file of Consul's token, {self._file}, cannot be read: {why}") from error
+                raise ValueError(
+                    f"the file of Consul's token, {self._file}, cannot be read: {reason(error)}"
+                ) from error
 
     def token(self) -> str | None:
         """None: calls carry none."""

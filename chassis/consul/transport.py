@@ -15,6 +15,7 @@ from urllib.parse import quote, urlencode
 
 from chassis.consul.settings import ConsulAddress
 from chassis.consul.values import ConsulAway, ConsulRefused
+from chassis.error_reason import reason
 
 T = TypeVar("T")
 MAX_ANSWER = 32 * 1024 * 1024
@@ -192,4 +193,4 @@ def _reason(error: Exception, timeout_s: float) -> str:
         return f"no answer within {timeout_s:g} s"
     if isinstance(error, ssl.SSLCertVerificationError):
         return f"its certificate is not trusted: {error.verify_message}; set the CA file that has signed it"
-    return str(getattr(error, "strerror", None) or error) or type(error).__name__
+    return reason(error)

@@ -8,6 +8,8 @@ from typing import TypeGuard
 
 import yaml
 
+from chassis.error_reason import reason
+
 _NAME = re.compile(r"[a-z][a-z0-9_.-]{0,99}")
 _MESSAGE_TYPE = re.compile(r"[a-z][a-z0-9_.]*\.v[1-9][0-9]*")
 _LIMITS = ("max_length", "delivery_limit")
@@ -58,7 +60,7 @@ def load(path: Path) -> Topology:
     try:
         document = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError) as error:
-        raise TopologyInvalid(f"{path} cannot be read: {getattr(error, 'strerror', 'not UTF-8')}.") from error
+        raise TopologyInvalid(f"{path} cannot be read: {reason(error)}.") from error
     except yaml.YAMLError as error:
         raise TopologyInvalid(f"{path} is not YAML: {' '.join(str(error).split())}.") from error
     return parse(document)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 
+from chassis.error_reason import reason
 from chassis.registrar.entries import MAX_BYTES, Entry, ListInvalid, parse_list
 
 COMMAND_S = 10.0
@@ -27,7 +28,7 @@ def from_command(words: Sequence[str]) -> Lists:
         try:
             process = await asyncio.create_subprocess_exec(*words, stdin=asyncio.subprocess.DEVNULL, stdout=-1)
         except OSError as error:
-            raise ListInvalid(f"{words[0]} cannot be run: {error.strerror}") from error
+            raise ListInvalid(f"{words[0]} cannot be run: {reason(error)}") from error
         try:
             async with asyncio.timeout(COMMAND_S):
                 assert process.stdout is not None
@@ -51,7 +52,7 @@ def _read(path: Path) -> tuple[Entry, ...]:
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except OSError as error:
-        raise ListInvalid(f"{path} cannot be read: {error.strerror}") from error
+        raise ListInvalid(f"{path} cannot be read: {reason(error)}") from error
     return parse_list(content)
 
 

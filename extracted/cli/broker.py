@@ -9,6 +9,7 @@ from urllib.parse import unquote, urlsplit
 
 import typer
 
+from chassis.error_reason import reason
 from chassis.messaging.open import open_broker
 from chassis.messaging.port import MessagingError
 from chassis.messaging.rabbit.users import apply_users, permissions
@@ -110,7 +111,7 @@ def _password(path: Path, as_json: bool) -> str:
     except FileExistsError:
         pass
     except OSError as error:
-        _end(USAGE, f"{path} cannot be written ({error.strerror})", as_json)
+        _end(USAGE, f"{path} cannot be written ({reason(error)})", as_json)
     return path.read_text().strip()
 
 

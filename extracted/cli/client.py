@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 import httpx
 import typer
 
+from chassis.error_reason import reason
 from extracted.cli import text
 
 DONE, REFUSED, USAGE, UNREACHABLE = 0, 1, 2, 3
@@ -76,7 +77,7 @@ class OperationsClient:
         except UnicodeError:
             self.fail(USAGE, "an argument is not UTF-8 text")
         except httpx.HTTPError as error:
-            self.fail(UNREACHABLE, f"no answer from {url} ({_reason(error)}); check {self._variable}")
+            self.fail(UNREACHABLE, f"no answer from {url} ({_why(error)}); check {self._variable}")
         return self._read(response)
 
     @property
@@ -124,13 +125,13 @@ class OperationsClient:
             try:
                 token = Path(file).read_text(errors="replace").strip()
             except OSError as error:
-                self.fail(USAGE, f"{_CREDENTIAL}_FILE: {file} cannot be read ({error.strerror})")
+                self.fail(USAGE, f"{_CREDENTIAL}_FILE: {file} cannot be read ({reason(error)})")
         if not (token.isascii() and token.isprintable()):
             self.fail(USAGE, f"{_CREDENTIAL} has characters that no header can carry")
         return {"Authorization": f"Bearer {token}"} if token else {}
 
 
-def _reason(error: httpx.HTTPError) -> str:
+def _why(error: httpx.HTTPError) -> str:
     if isinstance(error, httpx.TimeoutException):
         return f"not within {TIMEOUT_S:g} s"
     return "it does not accept connections" if isinstance(error, httpx.ConnectError) else "the connection broke"

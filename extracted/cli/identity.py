@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 import typer
 
+from chassis.error_reason import reason
 from extracted.cli import text
 from extracted.cli.client import REFUSED, UNREACHABLE, USAGE
 from extracted.cli.options import AsJson
@@ -94,8 +95,7 @@ def _password(file: Path, as_json: bool) -> str:
     try:
         return file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        reason = getattr(error, "strerror", None) or "not UTF-8"
-        text.fail(USAGE, "polycode", f"--password-file: {file} cannot be read: {reason}", as_json)
+        text.fail(USAGE, "polycode", f"--password-file: {file} cannot be read: {reason(error)}", as_json)
 
 
 _Where = tuple[str, str, Administrator, Path | None]

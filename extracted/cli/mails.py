@@ -5,6 +5,7 @@ from typing import Annotated, Any, Final
 
 import typer
 
+from chassis.error_reason import reason
 from extracted.cli import text
 from extracted.cli.client import USAGE, JsonObject, OperationsClient, operator_name
 from extracted.cli.options import After, AsJson, segment
@@ -151,4 +152,4 @@ def _write(client: OperationsClient, file: Path, content: str) -> None:
     try:
         file.write_text(content, encoding="utf-8")
     except OSError as error:
-        client.fail(USAGE, f"{file} cannot be written ({error.strerror})")
+        client.fail(USAGE, f"{file} cannot be written ({reason(error)})")

@@ -6,6 +6,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from chassis.error_reason import reason
 from extracted.identity_server.difference import merged
 
 HERE = Path(__file__).parent
@@ -51,7 +52,7 @@ def _secret(file: Path) -> str:
     try:
         secret = file.read_text(encoding="utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
-        raise ValueError(f"{file} cannot be read: {getattr(error, 'strerror', None) or 'not UTF-8'}") from None
+        raise ValueError(f"{file} cannot be read: {reason(error)}") from None
     if len(secret) < MIN_SECRET or not (secret.isascii() and secret.isprintable()):
         raise ValueError(f"{file}: a secret has at least {MIN_SECRET} printable ASCII characters")
     return secret

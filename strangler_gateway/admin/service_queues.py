@@ -10,6 +10,7 @@ from typing import Any, Final
 from urllib.parse import quote
 
 from chassis.discovery.port import Instance
+from chassis.error_reason import reason
 from chassis.service.operators_status import QueueAction, QueueStatus, read
 from strangler_gateway.admin.bodies import Unpark
 from strangler_gateway.admin.requests import AdminRefusal, unknown_name
@@ -157,7 +158,7 @@ def _token(rules: OperatorsRules) -> bytes:
     try:
         text = _first_bytes(Path(where)) if rules.token_file else os.environb.get(where.encode(), b"")
     except OSError as exc:
-        raise QueuesAway(f"token_file {where}: {exc.strerror}") from None
+        raise QueuesAway(f"token_file {where}: {reason(exc)}") from None
     token = text.strip()
     if not token or len(token) > MAX_TOKEN or not all(0x21 <= byte <= 0x7E for byte in token):
         raise QueuesAway(f"{where} holds no token: one line of visible ASCII is wanted")

@@ -7,7 +7,7 @@ from contextlib import closing, contextmanager
 from http.client import HTTPConnection, HTTPException, HTTPResponse, HTTPSConnection
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from strangler_gateway.cli.output import reason
+from chassis.error_reason import reason
 
 
 class CallFailed(Exception):

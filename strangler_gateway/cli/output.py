@@ -23,11 +23,6 @@ def plain(text: object) -> str:
     return "".join(c if c.isprintable() or c == "\n" else f"\\x{ord(c):02x}" for c in str(text))
 
 
-def reason(exc: Exception) -> str:
-    """What an exception says, without the number of a system error and the file that the sentence names already."""
-    return getattr(exc, "strerror", None) or str(exc) or type(exc).__name__
-
-
 def where(place: Place) -> str:
     """`canary 12.5 %`, `legacy`."""
     share = place.get("share")

@@ -23,6 +23,7 @@ from chassis.auth.jwt import (
     unverified_issuer,
     verify,
 )
+from chassis.error_reason import reason
 from chassis.ttl_cache import TtlCache
 from strangler_gateway.identity.introspect import IntrospectProvider
 from strangler_gateway.identity.rules import (
@@ -247,7 +248,7 @@ def _single(options: JwtOptions, shared: bool) -> Key:
             Path(options.key_file).read_bytes() if options.key_file else os.environb[(options.key_env or "").encode()]
         )
     except OSError as error:
-        raise IdentityRulesInvalid(f"identity jwt: key_file {options.key_file}: {error.strerror}") from error
+        raise IdentityRulesInvalid(f"identity jwt: key_file {options.key_file}: {reason(error)}") from error
     except KeyError:
         raise IdentityRulesInvalid(f"identity jwt: {options.key_env} is not set; it names the key") from None
     kind = OctKey if shared else _PAIRS[options.algorithms[0]][0]

@@ -4,6 +4,8 @@ import socket
 from collections.abc import Sequence
 from typing import Final, NamedTuple
 
+from chassis.error_reason import reason
+
 BACKLOG: Final = 4096
 
 
@@ -17,7 +19,7 @@ def listen(host: str, port: int) -> socket.socket:
         return _listening(socket.socket(family, kind, protocol), address)
     except OSError as exc:
         raise OSError(
-            f"cannot listen on {host}:{port} ({exc.strerror}); choose another port, or 0 for any free port"
+            f"cannot listen on {host}:{port} ({reason(exc)}); choose another port, or 0 for any free port"
         ) from exc
 
 

@@ -9,6 +9,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic_core import ErrorDetails
 
+from chassis.error_reason import reason
 from extracted.runner.languages.language import PLACEHOLDERS, ClassName, Language, LanguageStep, StepLimits
 
 FOLDER: Final = Path(__file__).parent
@@ -138,7 +139,7 @@ def read(path: Path) -> Language:
     try:
         entry = LanguageEntry.model_validate(yaml.safe_load(path.read_text(encoding="utf-8")))
     except (OSError, UnicodeDecodeError) as error:
-        raise LanguageFileInvalid(f"{path}: it cannot be read: {error}") from error
+        raise LanguageFileInvalid(f"{path}: it cannot be read: {reason(error)}") from error
     except yaml.YAMLError as error:
         raise LanguageFileInvalid(f"{path}: it is not YAML: {' '.join(str(error).split())}") from error
     except ValidationError as error:

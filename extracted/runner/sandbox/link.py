@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+from chassis.error_reason import reason
 from extracted.runner.sandbox.port import SandboxUnavailable
 from extracted.runner.sandbox.spawner import messages
 from extracted.runner.sandbox.spawner.messages import Facts, Setup
@@ -105,7 +106,7 @@ class SpawnerLink:
         try:
             socket.send_fds(self._end, [data], descriptors)
         except OSError as error:
-            raise SpawnerGone(f"the sandbox's spawner does not answer ({error.strerror})") from error
+            raise SpawnerGone(f"the sandbox's spawner does not answer ({reason(error)})") from error
 
     def _receive(self) -> None:
         try:

@@ -11,9 +11,9 @@ from typing import Annotated, Any
 
 import typer
 
+from chassis.error_reason import reason
 from strangler_gateway.cli.client import REFUSED, USAGE, AdminClient, fail
 from strangler_gateway.cli.options import AsJson
-from strangler_gateway.cli.output import reason
 from strangler_gateway.config.faults import RoutesInvalid
 from strangler_gateway.config.file import load
 from strangler_gateway.export.given import service_at, with_addresses, with_states

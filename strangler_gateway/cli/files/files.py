@@ -9,10 +9,11 @@ from typing import Annotated
 
 import typer
 
+from chassis.error_reason import reason
 from strangler_gateway.cli.client import DONE, REFUSED, USAGE, fail
 from strangler_gateway.cli.files.new_file import write_output
 from strangler_gateway.cli.options import AsJson, RoutesFileArgument, routes_file
-from strangler_gateway.cli.output import plain, reason
+from strangler_gateway.cli.output import plain
 from strangler_gateway.config.checks.check import Report, check_text
 from strangler_gateway.config.file import json_schema
 from strangler_gateway.config.init.first_file import init_text

@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
+from chassis.error_reason import reason
 from strangler_gateway.cli.client import REFUSED, USAGE, fail
 from strangler_gateway.cli.files.new_file import write_output
 from strangler_gateway.cli.options import AsJson
-from strangler_gateway.cli.output import reason
 from strangler_gateway.importing import envoy, httproute, nginx
 from strangler_gateway.importing.found import MAX_BYTES, FoundConfiguration, ImportRefused
 from strangler_gateway.importing.write import routes_text

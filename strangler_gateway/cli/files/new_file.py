@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from chassis.error_reason import reason
 from strangler_gateway.cli.client import REFUSED, USAGE, fail
-from strangler_gateway.cli.output import reason
 from strangler_gateway.config.init.first_file import write_new
 
 

@@ -7,11 +7,11 @@ from typing import Annotated
 
 import typer
 
+from chassis.error_reason import reason
 from strangler_gateway.cli.client import DONE, REFUSED, USAGE, AdminClient, Answer, fail
 from strangler_gateway.cli.moves.guarded import follow
 from strangler_gateway.cli.moves.move_output import end, show
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson, MovableName, given_admin
-from strangler_gateway.cli.output import reason
 from strangler_gateway.cli.watch import Watched, counted, seconds, watch
 from strangler_gateway.migration.saved import whole_file
 from strangler_gateway.retirement.document import MAX_FILE

@@ -8,9 +8,10 @@ import typer
 from joserfc.errors import JoseError
 from joserfc.jwk import KeySet
 
+from chassis.error_reason import reason
 from strangler_gateway.cli.client import DONE, REFUSED, USAGE, AdminClient, fail, who
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson, MovableName
-from strangler_gateway.cli.output import plain, reason
+from strangler_gateway.cli.output import plain
 from strangler_gateway.migration.saved import whole_file
 from strangler_gateway.retirement.document import MAX_FILE, ReportInvalid
 from strangler_gateway.retirement.markdown import document_in, markdown

@@ -8,9 +8,10 @@ from typing import Annotated, Any, TextIO
 
 import typer
 
+from chassis.error_reason import reason
 from strangler_gateway.cli.client import DONE, REFUSED, UNREACHABLE, USAGE, AdminClient, fail
 from strangler_gateway.cli.options import DEFAULT_ADMIN, Admin, AsJson
-from strangler_gateway.cli.output import plain, reason, show_progress
+from strangler_gateway.cli.output import plain, show_progress
 from strangler_gateway.cli.watch import seconds
 from strangler_gateway.recording.body import LeftOut
 from strangler_gateway.recording.har import HarArchive, HarInvalid

@@ -11,9 +11,10 @@ from typing import Annotated, Any
 import httpx
 import typer
 
+from chassis.error_reason import reason
 from strangler_gateway.cli.client import DONE, REFUSED, UNREACHABLE, USAGE, fail
 from strangler_gateway.cli.options import AsJson
-from strangler_gateway.cli.output import plain, reason, show_progress, show_table
+from strangler_gateway.cli.output import plain, show_progress, show_table
 from strangler_gateway.cli.watch import seconds
 from strangler_gateway.recording.client import NoAnswer
 from strangler_gateway.recording.replay import Replay, ReplayOptions, StepResult

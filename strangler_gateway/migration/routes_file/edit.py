@@ -10,6 +10,7 @@ from typing import Any, Literal
 
 import yaml
 
+from chassis.error_reason import reason
 from strangler_gateway.config.yaml import source as yaml_source
 from strangler_gateway.config.yaml.tree import MAX_BYTES
 from strangler_gateway.migration.saved import whole_file
@@ -59,7 +60,7 @@ def edit(path: Path, edits: tuple[Edit, ...]) -> Edited:
             whole_file.replace(real, after.encode())
     except (OSError, ValueError) as exc:
         kind = FileReadOnly if isinstance(exc, OSError) and exc.errno in _READ_ONLY else NotEdited
-        raise kind(f"{path.name} cannot be written: {exc}") from exc
+        raise kind(f"{path.name} cannot be written: {reason(exc)}") from exc
     return Edited(before, after)
 
 

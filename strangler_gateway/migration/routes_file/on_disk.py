@@ -9,6 +9,7 @@ import logging
 from collections.abc import Iterable, Mapping, Set
 from pathlib import Path
 
+from chassis.error_reason import reason
 from strangler_gateway.config.faults import Fault
 from strangler_gateway.config.file import RoutesInvalid, load
 from strangler_gateway.migration.routes_file.edit import Edit, FileReadOnly, NotEdited, edit, read
@@ -52,8 +53,7 @@ class RoutesOnDisk:
         try:
             text = await asyncio.to_thread(read, self.path)
         except (OSError, ValueError) as exc:
-            why = getattr(exc, "strerror", None) or exc
-            raise RoutesInvalid([Fault(0, "", f"{self.path.name} cannot be read: {why}")]) from exc
+            raise RoutesInvalid([Fault(0, "", f"{self.path.name} cannot be read: {reason(exc)}")]) from exc
         return text, await asyncio.to_thread(load, text, self._environ)
 
     def accept(self, text: str, table: RouteTable, open_wishes: Set[str]) -> None:

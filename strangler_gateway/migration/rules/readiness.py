@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from chassis.discovery.port import Instance
+from chassis.error_reason import reason
 from chassis.service.readiness import UnservedRoute, read, shape
 from strangler_gateway.exchange.errors import UpstreamError
 from strangler_gateway.table.matcher import Matcher
@@ -136,8 +137,7 @@ async def _refused_connection(service: Service, instance: Instance) -> str | Non
     except TimeoutError:
         return f"{service.name} ({where}) accepts no connection: no answer"
     except (OSError, ValueError) as exc:
-        reason = getattr(exc, "strerror", None) or str(exc)
-        return f"{service.name} ({where}) accepts no connection: {reason}"
+        return f"{service.name} ({where}) accepts no connection: {reason(exc)}"
     writer.close()
     with contextlib.suppress(OSError):
         await writer.wait_closed()

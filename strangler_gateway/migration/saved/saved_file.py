@@ -6,6 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from chassis.error_reason import reason
 from strangler_gateway.migration.saved import whole_file
 
 MAX_BYTES = 16 << 20
@@ -31,7 +32,7 @@ class SavedFile:
         except FileNotFoundError:
             return None
         except (OSError, ValueError, TypeError, LookupError, RecursionError) as exc:
-            return f"{self.path.name} cannot be read ({exc}): {self._without_it}"
+            return f"{self.path.name} cannot be read ({reason(exc)}): {self._without_it}"
         return None
 
     def snapshot(self) -> object:
