@@ -94,6 +94,7 @@ def test_what_joins_the_list_is_registered_and_checked_and_what_leaves_it_is_der
     alive = file.with_name("alive")
     with agent.registrar("--list", str(file), "--deregister-on-exit", "--alive", str(alive)):
         eventually(lambda: agent.ports() == {part.PORT, 1})
+        eventually(alive.exists)
         seen = alive.stat().st_mtime_ns
         eventually(lambda: alive.stat().st_mtime_ns > seen)
         eventually(lambda: agent.passing() == {part.PORT})

@@ -169,7 +169,7 @@ def test_whom_others_have_locked_gets_in_with_the_right_password(signing: Signin
     with httpx.Client(timeout=60, trust_env=False) as attacker:
         for _ in range(35):
             attacker.post(signing.realm.token_url, data=form | {"username": user_id, "password": "a guess at it"})
-    assert administer(signing.realm, "GET", path)["disabled"]
+    until(lambda: administer(signing.realm, "GET", path)["disabled"], "Keycloak has locked the user")
     assert "refreshToken" in signing.log_in(identity)[1]
     assert not administer(signing.realm, "GET", path)["disabled"]
 
