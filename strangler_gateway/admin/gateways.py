@@ -1,13 +1,15 @@
 """The gateways that act as one, on the admin port: shown to people, and called by each other."""
 
 from collections.abc import Awaitable, Callable, Mapping, Sequence
+from contextlib import suppress
 from typing import Annotated, Any, Protocol
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 
 from chassis.service.metrics import Metric, gauge
+from strangler_gateway.admin import views
 from strangler_gateway.admin.bodies import Text
 from strangler_gateway.admin.requests import AdminRefusal, body, caller
 from strangler_gateway.cluster.member import ClusterMember
@@ -54,6 +56,20 @@ class DifferencesQuestion(GatewayCall):
     """Of which route."""
 
     route: str = Field(max_length=300)
+
+
+class GuardQuestion(GatewayCall):
+    """Of which movable."""
+
+    unit: str = Field(max_length=300)
+
+
+class GuardTold(GatewayCall):
+    """Who watches a movable there after a move, and how that ended."""
+
+    until: str
+    state: str
+    alarm: str | None
 
 
 class CountTogether(GatewayCall):
@@ -121,6 +137,7 @@ class Gateways:
             "run": self.run,
             "totals": self.totals,
             "differences": self.differences,
+            "guard": self.guard,
             "rollback": self.passed_on,
             "automatic": self.automatic,
             "failures": self.failures,
@@ -185,6 +202,23 @@ class Gateways:
         """The differences of a route that this gateway has seen; none if it does not know the route."""
         asked = await self._asked(request, DifferencesQuestion)
         return JSONResponse({"differences": await self._totals.own_differences(asked.route)})
+
+    async def guard(self, request: Request) -> Response:
+        """Who watches a movable here after a move, and how that ended."""
+        asked = await self._asked(request, GuardQuestion)
+        return JSONResponse({"guard": views.guard(self._migration.guards.of(asked.unit))})
+
+    async def guards_of_others(self, unit: str) -> list[View]:
+        """The guard of a movable at each other gateway that has one and answers; `gateway` is its name."""
+        if self._joined is None:
+            return []
+        answers = await self._joined.peers.ask_all(self._joined.members.others, "guard", {"unit": unit})
+        found = []
+        for name, answer in answers.items():
+            if not isinstance(answer, PeerAway) and answer.get("guard"):
+                with suppress(ValidationError):  # it may be anything
+                    found.append(GuardTold.model_validate(answer["guard"]).model_dump() | {"gateway": name})
+        return found
 
     async def run(self, request: Request) -> Response:
         """Which process this is."""

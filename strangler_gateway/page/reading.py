@@ -10,7 +10,7 @@ from starlette.responses import RedirectResponse, Response, StreamingResponse
 from strangler_gateway.admin.requests import AdminRefusal, query_field
 from strangler_gateway.overview.ring import ALL, Ring
 from strangler_gateway.page.entry.visitor import Visitor
-from strangler_gateway.page.following import plan_of
+from strangler_gateway.page.following import differences_of, plan_of
 from strangler_gateway.page.live.stream import EXPIRED, LiveStream, Topic
 from strangler_gateway.page.parts import PageParts
 from strangler_gateway.page.render import NEVER_STORED, as_json
@@ -43,8 +43,8 @@ class ReadPages:
         movable = parts.desk.operations.movable(query_field(request, "unit"))
         view = group.group(parts.migration, movable, parts.stats, parts.recent)
         view["evidence"] = await parts.desk.reports.evidence(movable.name)
-        differences = [await parts.desk.reports.differences(each["id"]) for each in view["routes"]]
-        view["differences"] = group.difference_tree(differences)
+        view["guard"] = group.guard(view["guard"], await parts.desk.gateways.guards_of_others(movable.name))
+        view["differences"] = await differences_of(parts, view["routes"])
         view["plan"] = await plan_of(parts, movable.name)
         return self._answer(request, visitor, "group.html", view, me=view, **self._over_time(request, movable.name))
 

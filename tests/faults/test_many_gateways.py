@@ -398,8 +398,10 @@ def drivers(many: Many) -> list[str]:
 
 def test_what_people_are_shown_is_the_sum_over_all_gateways_and_says_who_is_missing(many: Many) -> None:
     a, b, c = many.gateways
-    assert a.flip("shadow")["done"]
+    assert a.flip("shadow", guard_s=600)["done"]
     many.agree("shadow")
+    assert "UTC by the gateway gw1: at an alarm it goes back by itself" in b.page("/ui/group?unit=items")
+    assert "UTC: at an alarm it goes back by itself" in a.page("/ui/group?unit=items")
     before, users = a.counted(), a.legacy_users()
     many.shop.answer = {"side": "another"}
     for one, times in ((a, 2), (b, 3), (c, 4)):

@@ -133,6 +133,24 @@ def test_what_somebody_types_and_has_opened_stays_while_the_page_follows(visit: 
     assert page.input_value("form[action='/ui/rollback'] [name=why]") == "half a sent"
 
 
+def test_differences_and_undeclared_traffic_come_to_an_open_page_and_what_is_unfolded_stays(visit: Visit) -> None:
+    world = visit.server.world
+    page, overview = visit.open(GROUP, as_=READER), visit.open("/ui", as_=READER)
+    expect(page.locator("#live")).to_have_text("live")
+    expect(page.locator("#differences")).to_have_text("None kept.")
+    expect(overview.locator("#undeclared")).to_contain_text("None")
+    for place, count in {"price": 1, "name": 2}.items():  # the more frequent stands first; one alone is unfolded
+        difference = {"where": f"$.data.{place}", "legacy": "number", "extracted": "string"}
+        seen = {"at": 1.0, "method": "GET", "path": "/item/{id}", "differences": [difference], "count": count}
+        world.examples = {"item-read": [*world.examples.get("item-read", ()), seen]}
+        world.compared(different=count)
+        expect(page.locator("#differences summary", has_text=place)).to_be_visible()
+    expect(page.get_by_role("region", name="Examples of price")).to_be_visible()
+    expect(page.get_by_role("region", name="Examples of name")).to_be_hidden()
+    world.stats.count_shape("GET /old/{}")
+    expect(overview.locator("#undeclared")).to_contain_text("GET /old/{}")
+
+
 def test_two_operators_at_once_each_see_what_became_of_their_own_wish(visit: Visit) -> None:
     ada, bob = visit.open("/ui/move?unit=items&to=shadow"), visit.open("/ui/move?unit=items&to=shadow", name="Bob")
     for page in (ada, bob):

@@ -10,7 +10,8 @@ document.addEventListener("DOMContentLoaded", () => {
   });
   body.addEventListener("htmx:sseError", () => say("reconnecting", "off"));
   body.addEventListener("htmx:oobBeforeSwap", (event) => {
-    const open = [...event.detail.target.querySelectorAll("details")].map((one) => one.open);
-    [...event.detail.fragment.querySelectorAll("details")].forEach((one, at) => { if (open[at] !== undefined) one.open = open[at]; });
+    const named = (part) => [...part.querySelectorAll("details")].map((one, at) => [one.dataset.name ?? at, one]);
+    const before = new Map(named(event.detail.target));
+    for (const [name, one] of named(event.detail.fragment)) { if (before.has(name)) one.open = before.get(name).open; }
   });
 });

@@ -1,9 +1,10 @@
 """One group: where it stands, its routes, and where it can go from here."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from strangler_gateway.admin import views
+from strangler_gateway.migration.guards.guard import GuardState
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.overview.overview import by_movable, row
 from strangler_gateway.overview.ring import Ring
@@ -32,6 +33,12 @@ def group(migration: Migration, movable: Movable, stats: Stats, recent: Ring) ->
         "next": [place(one) for one in _next(movable, routes)],
         "journal": overview.journal(migration, MAX_JOURNAL, movable.name),
     }
+
+
+def guard(own: View | None, others: Sequence[Mapping[str, Any]]) -> Mapping[str, Any] | None:
+    """Of the guards at all gateways: one that watches now before one that has ended, then the latest."""
+    found = [*([own | {"gateway": None}] if own is not None else []), *others]
+    return max(found, key=lambda one: (one["state"] == GuardState.WATCHING, one["until"]), default=None)
 
 
 def _next(movable: Movable, routes: Sequence[Route]) -> Sequence[Position]:
