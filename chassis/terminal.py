@@ -11,6 +11,8 @@ from chassis.error_reason import reason
 READER_GONE = 141
 """The exit code of every command whose reader has gone (`| head`): 128 and the number of SIGPIPE."""
 UNWRITABLE = 1
+HELP_OPTIONS = {"help_option_names": ["--help", "-h"]}
+"""Context settings of a click command; its subcommands inherit them."""
 
 
 class _CarefulOutput:

@@ -4,7 +4,7 @@ import logging
 
 import typer
 
-from chassis.terminal import careful_output
+from chassis.terminal import HELP_OPTIONS, careful_output
 from extracted.cli import broker, dead_letters, identity, learning, mails, purchases, runner, text
 from extracted.cli.client import DONE, SERVICES, UNREACHABLE, OperationsClient, of_each
 from extracted.cli.options import AsJson
@@ -12,6 +12,7 @@ from extracted.cli.options import AsJson
 app = typer.Typer(
     name="polycode",
     no_args_is_help=True,
+    context_settings=HELP_OPTIONS,
     add_completion=False,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,  # they show the values of variables, and so the credential

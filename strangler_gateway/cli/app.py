@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
-from chassis.terminal import careful_output
+from chassis.terminal import HELP_OPTIONS, careful_output
 
 COMMANDS = {
     "routes": "queries.routes",
@@ -39,9 +39,9 @@ COMMANDS = {
     "export": "files.export",
     "import": "files.imports",
     "serve": "serve",
-    "check": "files.files",
-    "init": "files.files",
-    "schema": "files.files",
+    "check": "files.check",
+    "init": "files.init",
+    "schema": "files.check",
 }
 """The module of each command, in the order of the help."""
 
@@ -72,6 +72,7 @@ app = typer.Typer(
     help="Move routes from a monolith to services, one at a time, while it runs.\n\n"
     "Exit codes: 0 done, 1 refused, 2 usage, 3 no gateway answers.",
     no_args_is_help=True,
+    context_settings=HELP_OPTIONS,
     rich_markup_mode=None,
     pretty_exceptions_enable=False,
 )

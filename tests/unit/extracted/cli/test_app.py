@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 import typer
+from typer.testing import CliRunner
 
 from extracted.cli.app import app
 from tests.unit.extracted.cli.polycode import UNREACHABLE, USAGE, Polycode
@@ -39,6 +40,13 @@ def verbs(command: Any, name: str = "polycode") -> Iterator[tuple[str, Any]]:
         yield name, command
     for word, one in (inner or {}).items():
         yield from verbs(one, f"{name} {word}")
+
+
+def test_help_has_a_short_option_at_every_level() -> None:
+    for words in ([], ["mails"], ["mails", "list"]):
+        short, long = (CliRunner().invoke(app, [*words, option]).output for option in ("-h", "--help"))
+        assert short == long
+        assert "-h, --help" in long
 
 
 def test_every_verb_prints_json() -> None:

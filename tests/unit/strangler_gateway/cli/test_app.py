@@ -569,7 +569,7 @@ def test_names_are_completed_from_the_gateway(tmp_path: Path) -> None:
 def test_check_reports_every_fault_with_its_line_and_schema_is_a_json_schema(tmp_path: Path) -> None:
     file = tmp_path / "routes.yaml"
     file.write_text(ROUTES)
-    assert "4 routes, 4 units" in ok("check", str(file))
+    assert "4 routes, 4 movables" in ok("check", str(file))
     assert said("check", str(file))["faults"] == []
     file.write_text(ROUTES.replace("version: 1", "version: 2").replace("legacy: monolith", "legacy: nobody", 1))
     result = run("check", str(file))
@@ -618,6 +618,7 @@ def test_the_routes_file_is_an_argument_or_an_option_but_not_two_files(command: 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_every_command_has_help(command: str) -> None:
     shown = ok(*filter(None, [command, "--help"]))
+    assert ok(*filter(None, [command, "-h"])) == shown
     assert "Usage: " in shown
     assert len(shown.splitlines()) > 5
 

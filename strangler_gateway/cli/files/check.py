@@ -1,4 +1,4 @@
-"""The commands that work without a running gateway: check, init, schema."""
+"""What a routes file may be, and whether one is: `check`, `schema`."""
 
 import json
 import os
@@ -11,12 +11,10 @@ import typer
 
 from chassis.error_reason import reason
 from strangler_gateway.cli.client import DONE, REFUSED, USAGE, fail
-from strangler_gateway.cli.files.new_file import write_output
 from strangler_gateway.cli.options import AsJson, RoutesFileArgument, routes_file
 from strangler_gateway.cli.output import plain
 from strangler_gateway.config.checks.check import Report, check_text
 from strangler_gateway.config.file import json_schema
-from strangler_gateway.config.init.first_file import init_text
 from strangler_gateway.identity.plugin import find_factory
 from strangler_gateway.migration.routes_file.edit import read
 
@@ -42,38 +40,6 @@ def check(
     raise typer.Exit(REFUSED if report.faults else DONE)
 
 
-def init(
-    upstream: Annotated[str, typer.Option(metavar="URL", help="The address of the monolith.")],
-    openapi: Annotated[Path | None, typer.Option(metavar="FILE", help="Its OpenAPI document, JSON or YAML.")] = None,
-    access_log: Annotated[Path | None, typer.Option(metavar="FILE", help="Its access log, CLF or JSON.")] = None,
-    output: Annotated[Path, typer.Option(metavar="FILE", help="The file to write.")] = Path("routes.yaml"),
-    as_json: AsJson = False,
-) -> None:
-    """Write a first routes file, with everything in legacy.
-
-    It has a route for each path shape in the OpenAPI document or the access log. Never overwrites a file.
-    """
-    try:
-        text = _init_text(upstream, openapi, access_log)
-    except OSError as exc:
-        fail(USAGE, "usage", f"{exc.filename} cannot be read: {reason(exc)}", as_json)
-    except ValueError as exc:
-        fail(USAGE, "usage", str(exc), as_json)
-    write_output(output, text, as_json)
-    if as_json:
-        print(json.dumps({"file": str(output)}))
-    else:
-        print(f"{output} is written; next: strangler check {output}")
-
-
-def _init_text(upstream: str, openapi: Path | None, access_log: Path | None) -> str:
-    document = openapi.read_text(encoding="utf-8") if openapi else None
-    if access_log is None:
-        return init_text(upstream, openapi=document)
-    with access_log.open(encoding="utf-8", errors="replace") as lines:
-        return init_text(upstream, openapi=document, access_log=lines)
-
-
 def schema(as_json: AsJson = False) -> None:
     """Print the JSON Schema of the routes file, for editors."""
     print(json.dumps(json_schema(), indent=None if as_json else 2))
@@ -86,7 +52,7 @@ def _show(file: Path, report: Report) -> None:
         print(plain(f"{file}: warning: {warning}"))
     if report.table is not None:
         table = report.table
-        print(f"{file}: {len(table.routes)} routes, {len(table.movables)} units, digest {table.digest}")
+        print(f"{file}: {len(table.routes)} routes, {len(table.movables)} movables, digest {table.digest}")
     else:
         print(f"{len(report.faults)} faults", file=sys.stderr)
 
