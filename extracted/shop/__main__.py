@@ -2,6 +2,9 @@
 
 import sys
 
-from extracted.shop.main import main
+from chassis.imports import collector_off
+
+with collector_off():
+    from extracted.shop.main import main
 
 sys.exit(main())

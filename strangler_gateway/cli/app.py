@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 from typer.core import TyperGroup
 
+from chassis.imports import collector_off
 from chassis.terminal import HELP_OPTIONS, careful_output
 
 COMMANDS = {
@@ -98,6 +99,8 @@ def _group(
 def main() -> None:
     """The entry point of the script. The gateway itself goes on if nobody reads what it prints."""
     if sys.argv[1:2] == ["serve"]:
+        with collector_off():
+            import_module("strangler_gateway.cli.serve")
         app(prog_name="strangler")
     with careful_output():
         app(prog_name="strangler")

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 import typer
 from pydantic import ValidationError
 
+from chassis.imports import collector_off
 from strangler_gateway.cli.client import USAGE, fail
 from strangler_gateway.cli.options import AsJson, RoutesFileArgument, routes_file
 from strangler_gateway.settings import Settings
@@ -43,7 +44,8 @@ def serve(
     Each option can also be set in the environment as STRANGLER_…. Secrets can only be set there, or in a file that
     STRANGLER_…_FILE names.
     """
-    from strangler_gateway.main import serve as run_gateway  # the help of all commands does not need the server
+    with collector_off():
+        from strangler_gateway.main import serve as run_gateway  # the help of all commands does not need the server
 
     given: dict[str, Any] = {
         "routes": routes_file(file, routes, as_json),

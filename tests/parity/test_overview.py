@@ -115,7 +115,7 @@ def whole(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         yield found
 
 
-@pytest.mark.parametrize(("whole", "users", "teams"), EVERY_MIX, indirect=["whole"])
+@pytest.mark.parametrize(("whole", "users", "teams"), EVERY_MIX, indirect=["whole"], scope="module")
 def test_everybody_gets_what_the_calls_bring_in_every_mix_of_states(whole: Whole, users: str, teams: str) -> None:
     gateway = whole.gateway(f"{users}-{teams}".replace(", share: ", ""), users, teams)
     try:
