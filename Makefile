@@ -23,10 +23,10 @@ install: $(INSTALLED) ## install everything into .venv, by hash (other targets d
 
 $(INSTALLED): requirements.lock pyproject.toml
 	@python=$$(PYTHON="$(PYTHON)" sh .ci/python) || exit 1; \
-	echo "Installing into .venv with $$python (once, about a minute)"; \
+	echo "Installing into .venv with $$python (once, up to a minute)"; \
 	$(PYTHON_OF_VENV) -c 'import sys, pip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	  || "$$python" -m venv --clear .venv
-	@$(PIP) install --require-hashes --requirement requirements.lock
+	@sh .ci/libraries $(PYTHON_OF_VENV)
 	@$(PIP) install --no-deps --no-build-isolation --editable .
 	@printf '#!/bin/sh\nexec "$$(dirname "$$0")/python" -m extracted "$$@"\n' > .venv/bin/polycode && chmod 755 .venv/bin/polycode
 	@touch $(INSTALLED)

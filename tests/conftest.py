@@ -2,13 +2,16 @@
 
 import os
 import signal
+from collections.abc import Generator
 from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 from xdist.scheduler import LoadScopeScheduling  # type: ignore[import-untyped]
 
+from chassis.imports import collector_off
 from tests.support.effort import examples
+from tests.support.folder import leave
 
 if TYPE_CHECKING:
     from tests.support.keycloak.identity import AppliedRealm
@@ -53,10 +56,11 @@ class Together(LoadScopeScheduling):  # type: ignore[misc]
         super()._assign_work_unit(node)
 
 
-def _rank(scope: str) -> int:
-    """Of the first folder that has it, or behind all."""
+def _rank(scope: str) -> tuple[int, str]:
+    """Of the first folder that has it, with its own folder: those of one share systems. Behind all: no folder."""
     ranks = (at for at, folder in enumerate(FIRST) if f"{scope}/".startswith(f"{folder}/"))
-    return next(ranks, len(FIRST))
+    rank = next(ranks, len(FIRST))
+    return rank, scope.rpartition("/")[0] if rank < len(FIRST) else ""
 
 
 @pytest.fixture(scope="session")
@@ -65,6 +69,13 @@ def keycloak() -> "AppliedRealm":
     from tests.support.keycloak.identity import applied_realm  # its library takes long to import
 
     return applied_realm()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_collection() -> Generator[None, object, object]:
+    """All modules of tests and fourteen thousand items stay to the end: the garbage collector need not look at them."""
+    with collector_off():
+        return (yield)
 
 
 @pytest.hookimpl(optionalhook=True)
@@ -77,6 +88,13 @@ def pytest_xdist_auto_num_workers() -> int:
     """More than cores: a good part of the tests waits for clocks."""
     cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     return cores + max(1, cores // 2)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item, nextitem: pytest.Item | None) -> Generator[None]:
+    """After the fixtures of the test."""
+    yield
+    leave(item.config, nextitem)
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.folder import close_after
 from tests.support.system.scene import PATIENT, Scene, embedded, on_parts
 
 _EMBEDDED = pytest.param(embedded, id="embedded", marks=pytest.mark.walk)
@@ -54,8 +55,9 @@ class Stage:
 
 
 @pytest.fixture(scope="session")
-def stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stage]:
+def stage(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[Stage]:
     stage = Stage(tmp_path_factory)
+    close_after(pytestconfig, Path(__file__).parent, stage.close)
     yield stage
     stage.close()
 

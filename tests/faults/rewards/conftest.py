@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.folder import close_after
 from tests.support.system.rewarding import RewardScene, rewards_embedded, rewards_on_parts
 from tests.support.system.scene import Scene
 
@@ -54,8 +55,9 @@ class RewardStage:
 
 
 @pytest.fixture(scope="session")
-def reward_stage(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RewardStage]:
+def reward_stage(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Iterator[RewardStage]:
     stage = RewardStage(tmp_path_factory)
+    close_after(pytestconfig, Path(__file__).parent, stage.close)
     yield stage
     stage.close()
 
