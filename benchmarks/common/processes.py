@@ -4,7 +4,6 @@ import os
 import re
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -14,6 +13,8 @@ from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO
+
+from parts.process import is_open
 
 CAN_PIN = hasattr(os, "sched_setaffinity")
 _STARTS_WITHIN_S = 60.0
@@ -139,7 +140,7 @@ def _end(process: subprocess.Popen[bytes]) -> None:
 def wait_until_accepts(child: BenchmarkProcess, port: int) -> None:
     """Returns when `port` accepts a connection. Raises DidNotStart."""
     for _ in _attempts(child):
-        with suppress(OSError), socket.create_connection(("127.0.0.1", port), 0.5):
+        if is_open(port):
             return
 
 

@@ -1,7 +1,6 @@
 """The parts of the mail benchmark: a sink process, fresh stores, a backlog in rows, a Mailer."""
 
 import asyncio
-import socket
 import subprocess
 import sys
 import uuid
@@ -19,6 +18,7 @@ from chassis.database.own_tables import OwnTables
 from extracted.mailer.domain import CheckedRequest, MailState, Policy, Templated
 from extracted.mailer.storage.mails import StoredMails
 from extracted.mailer.storage.tables import define
+from parts.process import is_open
 from parts.servers import postgres, rabbit
 from tests.support.connected import fresh_postgres, fresh_rabbit
 from tests.support.mail.smtp_sink import Taken, recorded
@@ -68,15 +68,7 @@ def sink(folder: Path, latency_ms: float) -> Iterator[SinkProcess]:
 
 def are_parts_up() -> bool:
     """PostgreSQL and RabbitMQ of `make parts`."""
-    return all(_accepts(part) for part in (postgres.PORT, rabbit.PORT))
-
-
-def _accepts(port: int) -> bool:
-    try:
-        with socket.create_connection(("127.0.0.1", port), 0.5):
-            return True
-    except OSError:
-        return False
+    return all(is_open(part) for part in (postgres.PORT, rabbit.PORT))
 
 
 @contextmanager

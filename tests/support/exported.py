@@ -14,6 +14,8 @@ from pathlib import Path
 
 import pytest
 
+from parts.process import is_open
+
 WAITS = b"stand-in-waits"
 """A field: so many seconds before it answers."""
 STARTS_WITHIN_S = 120.0
@@ -112,15 +114,11 @@ def _nginx(folder: Path, text: str) -> Sequence[str]:
 def accepts(process: subprocess.Popen[bytes], port: int, output: Path) -> None:
     """Returns when the port takes a connection; fails with the output where the process ends before."""
     deadline = time.monotonic() + STARTS_WITHIN_S
-    while True:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-            return
-        except OSError:
-            said = output.read_text(errors="replace")[-2000:]
-            assert process.poll() is None, said
-            assert time.monotonic() < deadline, said
-            time.sleep(0.02)
+    while not is_open(port):
+        said = output.read_text(errors="replace")[-2000:]
+        assert process.poll() is None, said
+        assert time.monotonic() < deadline, said
+        time.sleep(0.02)
 
 
 def ask(port: int, method: str, target: str, *fields: str) -> Answered:

@@ -2,12 +2,11 @@
 
 import asyncio
 import os
-import socket
 import subprocess
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import aclosing, contextmanager, suppress
+from contextlib import aclosing, contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,6 +21,7 @@ from sqlalchemy import create_engine, text
 from chassis.messaging.envelope import Envelope
 from chassis.messaging.open import open_broker
 from parts.ports import free_port
+from parts.process import is_open
 from tests.support.connected import RABBIT_MANAGEMENT_URL, fresh_postgres, fresh_rabbit
 from tests.support.mail.smtp_faults import Fault, write_faults
 from tests.support.mail.smtp_sink import Taken, recorded
@@ -240,13 +240,7 @@ class MailScene:
     def start_sink(self) -> None:
         """At its own port, whatever became of it before; returns when it accepts."""
         self.sink.launch()
-
-        def accepts() -> bool:
-            with suppress(OSError), socket.create_connection(("127.0.0.1", self.sink_port), 1):
-                return True
-            return False
-
-        until(accepts, "a sink that listens")
+        until(lambda: is_open(self.sink_port), "a sink that listens")
 
     def heal(self) -> None:
         """No fault any more, one Mailer as it is meant to be; rows and records of before are gone."""
