@@ -6,15 +6,12 @@ import os
 import sys
 from pathlib import Path
 
-from chassis.imports import collector_off
-
-with collector_off():
-    from examples.monolith.app import create_app
-    from examples.monolith.http.serving import exit_zero_on_signals, listen
-    from examples.monolith.seed import SEEDS, fill_empty
-    from examples.monolith.settings import Settings, SettingsInvalid, from_environment, read_secret
-    from examples.monolith.storage.database import Database
-    from examples.monolith.storage.documents import ObjectIds
+from examples.monolith.app import create_app
+from examples.monolith.http.serving import exit_zero_on_signals, listen
+from examples.monolith.seed import SEEDS, fill_empty
+from examples.monolith.settings import Settings, SettingsInvalid, from_environment, read_secret
+from examples.monolith.storage.database import Database
+from examples.monolith.storage.documents import ObjectIds
 
 
 def arguments(argv: list[str] | None = None) -> argparse.Namespace:
