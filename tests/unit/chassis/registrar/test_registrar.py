@@ -70,6 +70,13 @@ def eventually(holds: Callable[[], bool]) -> None:
         time.sleep(0.05)
 
 
+def replace(file: Path, text: str) -> None:
+    """At once: a running registrar that reads an empty list takes everything out."""
+    written = file.with_suffix(".written")
+    written.write_text(text)
+    written.replace(file)
+
+
 def _holds(holds: Callable[[], bool]) -> bool:
     try:
         return holds()
@@ -98,9 +105,9 @@ def test_what_joins_the_list_is_registered_and_checked_and_what_leaves_it_is_der
         seen = alive.stat().st_mtime_ns
         eventually(lambda: alive.stat().st_mtime_ns > seen)
         eventually(lambda: agent.passing() == {part.PORT})
-        file.write_text(agent.line(part.PORT, health="/no-such-page"))
+        replace(file, agent.line(part.PORT, health="/no-such-page"))
         eventually(lambda: agent.ports() == {part.PORT} and agent.passing() == set())
-        file.write_text("half a li")
+        replace(file, "half a li")
         assert agent.once("--list", str(file))["problems"]
         assert agent.ports() == {part.PORT}
     assert agent.ports() == set()
