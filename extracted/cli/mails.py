@@ -38,9 +38,7 @@ def list_(
     states = [one.lower() for one in state or ()] or None
     answer = _mailer(as_json).get("", state=states, kind=kind, recipient=recipient, after=after, limit=limit)
     rows = [_row(one) for one in answer["mails"]]
-    text.show(answer, _COLUMNS, rows, as_json=as_json, empty="no mails found")
-    if answer["next"] and not as_json:
-        typer.echo(f"… and more: --after {text.plain(answer['next'])}")
+    text.show_page(answer, _COLUMNS, rows, as_json=as_json, empty="no mails found")
 
 
 @app.command()
@@ -108,9 +106,7 @@ def suppressions(
         (one["recipient"], text.moment(one["since"]), text.moment(one["until"]), one["reason"])
         for one in answer["suppressions"]
     ]
-    text.show(answer, _SUPPRESSED, rows, as_json=as_json, empty="no address is suppressed")
-    if answer["next"] and not as_json:
-        typer.echo(f"… and more: --after {text.plain(answer['next'])}")
+    text.show_page(answer, _SUPPRESSED, rows, as_json=as_json, empty="no address is suppressed")
 
 
 @app.command()

@@ -40,9 +40,7 @@ def list_(
     states = [one.upper() for one in (*(state or ()), *(_OPEN if are_open else ()))] or None
     answer = _account(as_json).get("purchases", state=states, older_than_s=older_than, after=after, limit=limit)
     rows = [_row(one) for one in answer["purchases"]]
-    text.show(answer, _COLUMNS, rows, as_json=as_json, empty="no purchases found")
-    if answer["next"] and not as_json:
-        typer.echo(f"… and more: --after {text.plain(answer['next'])}")
+    text.show_page(answer, _COLUMNS, rows, as_json=as_json, empty="no purchases found")
 
 
 @app.command()

@@ -5,7 +5,7 @@ import re
 import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import typer
 from rich.console import Console
@@ -23,6 +23,15 @@ def show(
         print_json(answer)
     else:
         print_table(columns, rows, empty)
+
+
+def show_page(
+    answer: Mapping[str, Any], columns: Sequence[str], rows: Iterable[Sequence[object]], *, as_json: bool, empty: str
+) -> None:
+    """The same, and how to ask for the next page if `next` of the answer names one."""
+    show(answer, columns, rows, as_json=as_json, empty=empty)
+    if answer["next"] and not as_json:
+        print(f"… and more: --after {plain(answer['next'])}")
 
 
 def print_json(value: object) -> None:

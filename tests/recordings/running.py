@@ -2,7 +2,6 @@
 
 import os
 import select
-import signal
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -11,10 +10,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.stores import SECRET, Stores
+from tests.unit.extracted.running import stop
 
 CHEAP = {"PASSWORD_ROUNDS": "4"}
 START_TIMEOUT_S = 180
-STOP_TIMEOUT_S = 60
 ROOT = Path(__file__).resolve().parents[2]
 
 
@@ -77,18 +76,6 @@ def _running(module: str, *arguments: str, environ: Mapping[str, str] | None) ->
             yield Running(host, port, process)
         finally:
             stop(process)
-
-
-def stop(process: subprocess.Popen[bytes]) -> int:
-    """Sends SIGTERM and returns the exit status; kills the process when it does not end in time."""
-    if process.poll() is None:
-        process.send_signal(signal.SIGTERM)
-    try:
-        return process.wait(STOP_TIMEOUT_S)
-    except subprocess.TimeoutExpired:
-        process.kill()
-        process.wait()
-        raise
 
 
 def _announced(process: subprocess.Popen[bytes]) -> tuple[str, int]:

@@ -21,9 +21,10 @@ from strangler_gateway.cli.app import app
 from tests.http.stream import eventually
 from tests.recordings.conversation import DIFFERS, OF_A_CONNECTION, STEPS, log_in, play
 from tests.recordings.replay import Replay
-from tests.recordings.running import ROOT, stop
+from tests.recordings.running import ROOT
 from tests.recordings.strangled import OPERATOR_TOKEN, Strangled, embedded, strangled
 from tests.support.exported import accepts, running
+from tests.unit.extracted.running import stop
 
 pytestmark = pytest.mark.walk
 

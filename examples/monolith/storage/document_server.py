@@ -101,18 +101,18 @@ def _stored(value: Any) -> Any:
 
 
 def _shown_document(found: Document) -> Document:
-    return {name: _shown(value) for name, value in found.items()}
+    return {name: shown(value) for name, value in found.items()}
 
 
-def _shown(value: Any) -> Any:
+def shown(value: Any) -> Any:
     """BSON to JSON."""
     match value:
         case ObjectId():
             return {"$oid": str(value)}
         case dict():
-            return {name: _shown(item) for name, item in value.items()}
+            return {name: shown(item) for name, item in value.items()}
         case list():
-            return [_shown(item) for item in value]
+            return [shown(item) for item in value]
         case _:
             return value
 

@@ -7,6 +7,7 @@ from pymongo import MongoClient
 from sqlalchemy import Engine, delete, insert, select, text, update
 
 from examples.monolith.storage import tables
+from examples.monolith.storage.document_server import shown
 
 Document = dict[str, Any]
 INT32 = range(-(2**31), 2**31)
@@ -63,7 +64,7 @@ class ServerItems:
 
     def all(self, collection: str) -> list[Document]:
         """In the order of insertion."""
-        return [_shown(document) for document in self._database[collection].find(sort=[("_id", 1)])]
+        return [shown(document) for document in self._database[collection].find(sort=[("_id", 1)])]
 
     def insert(self, body: Document) -> None:
         self._items.insert_one(_stored(body) | {"_id": ObjectId(body["_id"]["$oid"])})
@@ -80,18 +81,6 @@ class ServerItems:
 
     def remove(self, item_id: str) -> None:
         self._items.delete_one({"id": item_id})
-
-
-def _shown(value: Any) -> Any:
-    match value:
-        case ObjectId():
-            return {"$oid": str(value)}
-        case dict():
-            return {name: _shown(item) for name, item in value.items()}
-        case list():
-            return [_shown(item) for item in value]
-        case _:
-            return value
 
 
 def _stored(fields: Document) -> Document:

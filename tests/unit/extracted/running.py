@@ -15,6 +15,7 @@ from pathlib import Path
 from tempfile import NamedTemporaryFile
 from threading import Thread
 from time import monotonic
+from typing import Any
 
 from joserfc.jwk import ECKey
 
@@ -135,7 +136,7 @@ def running_service(name: str, database_url: str, gateway: Gateway, **variables:
             stop(process)
 
 
-def stop(process: "subprocess.Popen[str]") -> int:
+def stop(process: "subprocess.Popen[Any]") -> int:
     """SIGTERM, then the exit code; killed when it does not end in time."""
     if process.poll() is None:
         process.send_signal(signal.SIGTERM)

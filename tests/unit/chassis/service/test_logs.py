@@ -3,23 +3,8 @@
 import io
 import json
 import logging
-from collections.abc import Iterator
 
-import pytest
 import structlog
-
-from chassis.service import logs
-
-
-@pytest.fixture
-def stream() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    stream = io.StringIO()
-    logs.configure("thing", "INFO", stream)
-    yield stream
-    root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()
 
 
 def lines(stream: io.StringIO) -> list[dict[str, object]]:

@@ -3,13 +3,11 @@
 import asyncio
 import io
 import json
-import logging
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import httpx
 import pytest
-import structlog
 from joserfc.jwk import ECKey
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
@@ -18,22 +16,11 @@ from starlette.types import Receive, Scope, Send
 from chassis import deadline
 from chassis.auth.claims import NOBODY, AuthenticationOutcome, Identity, IdentityUnavailable
 from chassis.auth.tokens import TokenVerifier
-from chassis.service import logs, web
+from chassis.service import web
 from chassis.service.readiness import read, unserved
 from strangler_gateway.identity.signer import Signer
 
 USER = Identity(AuthenticationOutcome.USER, "u1", ("guest", "user"))
-
-
-@pytest.fixture
-def log() -> Iterator[io.StringIO]:
-    root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
-    stream = io.StringIO()
-    logs.configure("thing", "INFO", stream)
-    yield stream
-    root.handlers[:], root.level = handlers, level
-    structlog.reset_defaults()
 
 
 async def routes(scope: Scope, receive: Receive, send: Send) -> None:
@@ -113,11 +100,11 @@ async def test_ready_lists_the_routes_that_these_settings_leave_out(part: Part) 
 
 @pytest.mark.parametrize(("sent", "status"), [("0", 503), ("60000", 200), ("soon", 200), (None, 200)])
 async def test_a_request_whose_deadline_has_passed_is_not_begun(
-    client: httpx.AsyncClient, log: io.StringIO, sent: str | None, status: int
+    client: httpx.AsyncClient, stream: io.StringIO, sent: str | None, status: int
 ) -> None:
     answer = await client.get("/works", headers={"Strangler-Timeout-Ms": sent} if sent else {})
     assert (answer.status_code, answer.text) == (status, "" if status == 503 else "begun")
-    assert ("not_begun" in log.getvalue()) == (status == 503)
+    assert ("not_begun" in stream.getvalue()) == (status == 503)
 
 
 async def test_a_request_whose_client_has_gone_while_it_waited_is_not_begun(part: Part) -> None:
@@ -145,28 +132,28 @@ async def test_every_other_path_is_the_services(client: httpx.AsyncClient) -> No
 
 
 async def test_an_unexpected_error_is_logged_once_and_answered_by_failure(
-    client: httpx.AsyncClient, log: io.StringIO
+    client: httpx.AsyncClient, stream: io.StringIO
 ) -> None:
     answer = await client.get("/raises", headers={"X-Request-Id": "r-1"})
     assert (answer.status_code, answer.text) == (500, "odd")
-    (line,) = [json.loads(line) for line in log.getvalue().splitlines()]
+    (line,) = [json.loads(line) for line in stream.getvalue().splitlines()]
     assert (line["event"], line["request_id"], line["path"]) == ("unexpected_error", "r-1", "/raises")
     assert "nobody expected this" in line["exception"]
 
 
 @pytest.mark.parametrize("request_id", ["", "a b", "x" * 129, 'quote"d'])
-async def test_an_odd_request_id_is_replaced(client: httpx.AsyncClient, log: io.StringIO, request_id: str) -> None:
+async def test_an_odd_request_id_is_replaced(client: httpx.AsyncClient, stream: io.StringIO, request_id: str) -> None:
     await client.get("/raises", headers={"X-Request-Id": request_id})
-    assert len(json.loads(log.getvalue())["request_id"]) == 32
+    assert len(json.loads(stream.getvalue())["request_id"]) == 32
 
 
-async def test_an_error_behind_the_head_is_logged_and_cuts_the_answer_off(part: Part, log: io.StringIO) -> None:
+async def test_an_error_behind_the_head_is_logged_and_cuts_the_answer_off(part: Part, stream: io.StringIO) -> None:
     app = web.application(routes, failure=failure, ready=part.ping, lifespan=part.lifespan)
     transport = httpx.ASGITransport(app, raise_app_exceptions=True)
     async with httpx.AsyncClient(transport=transport, base_url="http://thing") as client:
         with pytest.raises(LookupError):
             await client.get("/raises-late")
-    assert json.loads(log.getvalue().splitlines()[0])["event"] == "unexpected_error"
+    assert json.loads(stream.getvalue().splitlines()[0])["event"] == "unexpected_error"
 
 
 async def test_what_the_service_holds_is_opened_and_closed(part: Part) -> None:
@@ -198,12 +185,12 @@ async def test_two_authorization_lines_or_another_scheme_name_nobody(signer: Sig
         assert await web.caller(fields, verifier) is NOBODY
 
 
-async def test_a_token_that_is_not_the_gateways_names_nobody(signer: Signer, log: io.StringIO) -> None:
+async def test_a_token_that_is_not_the_gateways_names_nobody(signer: Signer, stream: io.StringIO) -> None:
     verifier = TokenVerifier("thing", jwks=Signer([ECKey.generate_key("P-256")]).jwks())
     token = signer.token(USER, "thing")
     assert await web.caller([(b"authorization", b"Bearer " + token)], verifier) is NOBODY
-    assert json.loads(log.getvalue())["event"] == "internal_token_rejected"
-    assert token.decode() not in log.getvalue()
+    assert json.loads(stream.getvalue())["event"] == "internal_token_rejected"
+    assert token.decode() not in stream.getvalue()
 
 
 async def test_without_keys_nobody_can_be_told_apart(signer: Signer) -> None:
