@@ -21,6 +21,8 @@ class Upstreams:
     def __init__(self, faults: dict[str, Fault], seed: int) -> None:
         self.began = time.monotonic()
         self.failed_users: dict[str, set[str]] = defaultdict(set)
+        self.arrivals: dict[str, list[float]] = defaultdict(list)
+        """By group, when each request came to either side, in seconds since the beginning."""
         self._faults, self._chance = faults, random.Random(f"{seed} upstreams")
         self._servers = [uvicorn.Server(_config(self._app(is_new))) for is_new in (False, True)]
 
@@ -43,6 +45,7 @@ class Upstreams:
                 return
             _, group, user = scope["path"].split("/")
             at = time.monotonic() - self.began
+            self.arrivals[group].append(at)
             answer = self._faults[group].answer(Asked(is_new, scope["method"], user, at, self._chance.random()))
             if is_new and answer.status >= 500:
                 self.failed_users[group].add(user)
