@@ -20,6 +20,7 @@ import pytest
 
 from extracted.runner.languages.files import FOLDER
 from tests.recordings.running import Running, running_runner
+from tests.support.system.waiting import until
 
 TOKEN = "of-learning-alone"
 PAGE = Path(__file__).parents[4] / "docs" / "runner.md"
@@ -188,12 +189,10 @@ def test_a_client_that_leaves_ends_its_program(runner: Runner) -> None:
 def test_a_stop_finishes_what_runs_and_leaves_no_process() -> None:
     with running({"RUNNER_CONCURRENCY": "1"}) as runner, ThreadPoolExecutor(2) as pool:
         process = runner.running.process
-        runs = pool.submit(runner.run, "import time; time.sleep(1.5); print('done')")
-        while not runner.metric("runner_running"):
-            pass
+        runs = pool.submit(runner.run, "import time; time.sleep(3); print('done')")
+        until(lambda: runner.metric("runner_running"), "the first one runs", poll_s=0.01)
         waits = pool.submit(runner.client.post, "/run", json=_workload("print(1)"))
-        while not runner.metric("runner_queue_waiting"):
-            pass
+        until(lambda: runner.metric("runner_queue_waiting"), "the second one waits", poll_s=0.01)
         children = psutil.Process(process.pid).children(recursive=True)
         process.send_signal(signal.SIGTERM)
         assert waits.result().status_code == 503
