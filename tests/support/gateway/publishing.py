@@ -100,8 +100,8 @@ routes:
 
 
 def bearer(user: str = "ada", *roles: str) -> dict[str, str]:
-    """The field that says who asks; a buyer unless told otherwise."""
-    claims = {"sub": user, "roles": [*(roles or ("buyer",))], "exp": int(time.time()) + 600}
+    """The field that says who asks; a buyer unless told otherwise. It outlives every run of the tests."""
+    claims = {"sub": user, "roles": [*(roles or ("buyer",))], "exp": int(time.time()) + 24 * 3600}
     return {"Authorization": f"Bearer {hmac_signed(claims, SECRET).decode()}"}
 
 
