@@ -15,6 +15,7 @@ from strangler_gateway.cluster.member import ClusterMember
 from strangler_gateway.cluster.members import Members, namesake
 from strangler_gateway.cluster.peers import PeerAway, Peers, Tokens
 from strangler_gateway.cluster.store import StoreAway
+from strangler_gateway.migration.around import SharedControl
 from strangler_gateway.migration.guards.shared_failures import SharedFailures, TellFailures
 from strangler_gateway.migration.rules.shared_counts import RowOf, SharedCounts
 from strangler_gateway.settings import Settings
@@ -41,16 +42,9 @@ class Joined:
     failures: SharedFailures
 
     @property
-    def control(self) -> dict[str, Any]:
+    def control(self) -> SharedControl:
         """What the migration needs of it."""
-        return {
-            "store": self.store,
-            "members": self.members,
-            "run": self.run,
-            "counts": self.counts,
-            "failures": self.failures,
-            "ask_driver": self.ask_driver,
-        }
+        return SharedControl(self.store, self.members, self.run, self.counts, self.failures, self.ask_driver)
 
     async def ask_driver(self, wish: Mapping[str, Any]) -> bool:
         """Whether the gateway that makes automatic moves has made this one."""

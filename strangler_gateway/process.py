@@ -21,6 +21,7 @@ from strangler_gateway.handover.listeners import admin_listener, public_listener
 from strangler_gateway.handover.predecessor import Predecessor
 from strangler_gateway.handover.successor import Successor, Successors
 from strangler_gateway.joined import Joined, Reporting, joined, member_name
+from strangler_gateway.migration.around import OwnProcesses
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.routes_file.watch import Reloader
 from strangler_gateway.migration.rules.readiness import ServiceReadiness, ask
@@ -81,11 +82,9 @@ class GatewayProcess:
                 progress_file(settings.state, book),
                 history_file(settings.state, self._history, time.time),
             ),
-            acknowledged=self._acknowledged,
-            refresh=self._refresh,
-            count_again=lambda routes: self._serving.count_again(routes),
             file_moves=settings.file_moves,
-            **(self._joined.control if self._joined else {}),
+            processes=OwnProcesses(self._acknowledged, self._refresh, lambda routes: self._serving.count_again(routes)),
+            shared=self._joined.control if self._joined else None,
         )
         secret, name = revealed(settings.notify_secret), member_name(settings)
         self._driving = driving(self._migration, book, SystemClock(), secret, name)

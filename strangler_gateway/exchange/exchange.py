@@ -68,6 +68,7 @@ class Exchange:
     def __init__(
         self, head: RequestHead, memory: HeadMemory, table: RouteTable, peer: str, scheme: bytes, started: float
     ) -> None:
+        # A long list on purpose: an object for each group of fields would be one more to make for every request.
         self.head = head
         self.memory = memory
         self.table = table

@@ -3,24 +3,21 @@
 import asyncio
 import logging
 import os
-import secrets
 import time
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
-from strangler_gateway.cluster.store import EmbeddedStore, GroupStore
 from strangler_gateway.config.faults import RoutesInvalid
+from strangler_gateway.migration.around import OwnProcesses, SharedControl
 from strangler_gateway.migration.controller.agreement import Agreement
 from strangler_gateway.migration.controller.moves import Moves
 from strangler_gateway.migration.controller.queries import Queries
-from strangler_gateway.migration.controller.rollbacks import AskDriver, Rollbacks, nobody_else
+from strangler_gateway.migration.controller.rollbacks import Rollbacks
 from strangler_gateway.migration.controller.upkeep import Upkeep
 from strangler_gateway.migration.enactment import Enactment
 from strangler_gateway.migration.follow import Follower
 from strangler_gateway.migration.guards.guard import Guards
 from strangler_gateway.migration.guards.sentinel import (
-    CountAgain,
-    FailureSource,
     OwnFailures,
     Sentinel,
     sentinel_file,
@@ -30,14 +27,14 @@ from strangler_gateway.migration.guards.sentinel import (
 from strangler_gateway.migration.journal.journal import Journal
 from strangler_gateway.migration.journal.journal_entry import JournalEntry, JournalEvent, Standing
 from strangler_gateway.migration.journal.standings import Standings
-from strangler_gateway.migration.replica import NobodyElse, OtherGateways, Replica
+from strangler_gateway.migration.replica import Replica
 from strangler_gateway.migration.routes_file.on_disk import RoutesOnDisk
 from strangler_gateway.migration.routes_file.sync import FileSync
 from strangler_gateway.migration.rules.move_policy import MovePolicy
 from strangler_gateway.migration.rules.move_result import Reloaded
 from strangler_gateway.migration.rules.preflight import BrokerProbe, Examples, Probe
 from strangler_gateway.migration.rules.readiness import ask
-from strangler_gateway.migration.rules.shared_counts import CountSource, OwnCounts
+from strangler_gateway.migration.rules.shared_counts import OwnCounts
 from strangler_gateway.migration.saved.counters import counters_file
 from strangler_gateway.migration.saved.saved_file import SavedFile
 from strangler_gateway.migration.served_table import NotServed, ServedGroups, ServedTable
@@ -46,19 +43,6 @@ from strangler_gateway.table.routes import RouteTable
 from strangler_gateway.telemetry.stats import Stats
 
 log = logging.getLogger(__name__)
-
-
-async def served_at_once() -> tuple[str, ...]:
-    """Of a gateway of one process: `adopt` has swapped the table."""
-    return ()
-
-
-async def counted_here() -> None:
-    """Of a gateway of one process: its counters are complete."""
-
-
-def one_process(routes: Mapping[str, Sequence[str]]) -> None:
-    """Of a gateway of one process: nobody else counts."""
 
 
 class Migration:
@@ -83,54 +67,44 @@ class Migration:
         journal: Journal | None = None,
         saved: Sequence[SavedFile] = (),
         save_every_s: float = 5.0,
-        acknowledged: Callable[[], Awaitable[tuple[str, ...]]] = served_at_once,
-        refresh: Callable[[], Awaitable[None]] = counted_here,
-        store: GroupStore | None = None,
-        members: OtherGateways | None = None,
-        run: str | None = None,
-        counts: CountSource | None = None,
-        ask_driver: AskDriver = nobody_else,
-        count_again: CountAgain = one_process,
-        failures: FailureSource | None = None,
         file_moves: bool = True,
+        processes: OwnProcesses | None = None,
+        shared: SharedControl | None = None,
     ) -> None:
         """`adopt` swaps the whole served table, or raises and leaves the old one; `clock` tells Unix seconds.
 
-        `acknowledged` returns when every process serves it, with a note for each that did not in time. `refresh`
-        returns when `stats` has what every process has counted. `saved`: what else is kept in the state directory.
-        `store`, `members`: those of many gateways; None: this one is alone. `run`: names this process in its rollbacks;
-        None: a new random name. `counts`: the sums over all gateways. `ask_driver`: has a rollback made by who holds
-        the lease. `count_again` tells every process whose users who have failed count again. `failures`: of all
-        gateways. `file_moves`: whether the states of a changed file move groups.
+        `saved`: what else is kept in the state directory. `file_moves`: whether the states of a changed file move
+        groups. `processes`, `shared`: None for a gateway of one process that is alone.
         """
+        processes, shared = processes or OwnProcesses(), shared or SharedControl()
         self.state_dir = state_dir
         self.faults: tuple[str, ...] = ()
         """Of the file as it was last read; the last good table is served meanwhile."""
         self.failed_reloads = 0
         self._stats = stats
-        self.refresh, self._acknowledged, self._clock = refresh, acknowledged, clock
+        self.refresh, self._acknowledged, self._clock = processes.refresh, processes.acknowledged, clock
         self._turn = turn = asyncio.Lock()
-        store = store or EmbeddedStore()
-        counts = counts or OwnCounts(stats, examples)
-        policy = MovePolicy(stats, probe, broker, examples, clock, refresh, not store.alone)
+        store, counts = shared.store, shared.counts or OwnCounts(stats, examples)
+        policy = MovePolicy(stats, probe, broker, examples, clock, self.refresh, not store.alone)
         self._standings = Standings(journal or Journal(state_dir))
         self._served = served = ServedTable(self._standings, policy, adopt)
         environ = os.environ if environ is None else environ
         seen = state_dir / "routes-seen.json"
         self._disk = disk = RoutesOnDisk(routes_path, seen, environ, moves=file_moves, must_write=store.alone)
-        local = ServedGroups(served, policy, lambda: disk.table, acknowledged)
-        self.replica = Replica(store, local, members or NobodyElse(), run or secrets.token_hex(6))
+        local = ServedGroups(served, policy, lambda: disk.table, self._acknowledged)
+        self.replica = Replica(store, local, shared.members, shared.run)
         enactment = Enactment(served, policy, self.replica)
-        agreement = Agreement(served, disk, self.replica, enactment, acknowledged)
+        agreement = Agreement(served, disk, self.replica, enactment, self._acknowledged)
         self._sync = FileSync(served, policy, disk, self.replica, enactment, counts)
         self._follower = Follower(self.replica, agreement.followed, turn, agreement.write_followed)
-        moves, rollbacks = Moves(policy, agreement, counts, turn), Rollbacks(policy, agreement, turn, ask_driver)
-        self.failures = OwnFailures(stats, count_again)
+        moves = Moves(policy, agreement, counts, turn)
+        rollbacks = Rollbacks(policy, agreement, turn, shared.ask_driver)
+        self.failures = OwnFailures(stats, processes.count_again)
         standings = self._standings
         self.sentinel = Sentinel(
-            failures or self.failures, lambda: with_known(watched(served.table), standings.by_unit, clock())
+            shared.failures or self.failures, lambda: with_known(watched(served.table), standings.by_unit, clock())
         )
-        queries = Queries(served, policy, disk, self.replica, counts, refresh, self.sentinel)
+        queries = Queries(served, policy, disk, self.replica, counts, self.refresh, self.sentinel)
         # What is called from outside, by the part that does it.
         self.flip, self.release, self.adopt, self.plan = moves.flip, moves.release, moves.adopt, moves.plan
         self.lease = store.lease

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from chassis.service.readiness import UnservedRoute
+from strangler_gateway.migration.around import SharedControl
 from strangler_gateway.migration.journal.journal import Journal
 from strangler_gateway.migration.journal.journal_entry import JournalEntry
 from strangler_gateway.migration.migration import Migration
@@ -130,9 +131,15 @@ class World:
         return self.folder / "state"
 
     def controller(
-        self, *, away: bool = False, save_every_s: float = 3600.0, journal: Journal | None = None, **shared: Any
+        self,
+        *,
+        away: bool = False,
+        save_every_s: float = 3600.0,
+        journal: Journal | None = None,
+        file_moves: bool = True,
+        shared: SharedControl | None = None,
     ) -> Migration:
-        """As after a start of the process: nothing is left but what lies on the disk. `shared`: the store of many."""
+        """As after a start of the process: nothing is left but what lies on the disk."""
         self.stats = Stats(wall=lambda: self.now)
         self.disk = Disk(self.state_dir)
         self.disk.away = away
@@ -148,7 +155,8 @@ class World:
             clock=lambda: self.now,
             journal=journal or self.disk,
             save_every_s=save_every_s,
-            **shared,
+            file_moves=file_moves,
+            shared=shared,
         )
         self.controllers.append(controller)
         return controller

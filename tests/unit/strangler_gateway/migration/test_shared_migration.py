@@ -14,6 +14,7 @@ import pytest
 from strangler_gateway.cluster.record import held, holds
 from strangler_gateway.cluster.record_json import digest
 from strangler_gateway.migration import follow
+from strangler_gateway.migration.around import SharedControl
 from strangler_gateway.migration.journal.journal_entry import JournalEvent
 from strangler_gateway.migration.migration import Migration
 from strangler_gateway.migration.rules.move_result import MoveResult
@@ -43,7 +44,7 @@ class Cluster:
             self.worlds[name].path.write_text(file)
         link = self.connections[name] = Connection(name, self.shared, cut)
         run = f"{name}{self.starts}"
-        return await self.worlds[name].started(store=link, members=link, run=run, file_moves=file_moves)
+        return await self.worlds[name].started(shared=SharedControl(link, link, run), file_moves=file_moves)
 
     def lose_disk(self, name: str) -> None:
         shutil.rmtree(self.worlds[name].state_dir)

@@ -8,6 +8,7 @@ import pytest
 
 from strangler_gateway.evidence.known_failures import KnownFailures
 from strangler_gateway.migration import follow
+from strangler_gateway.migration.around import SharedControl
 from strangler_gateway.migration.journal.journal_entry import JournalEvent
 from strangler_gateway.plans.plans import Wish
 from tests.support.gateway.migrating import LEGACY, ROUTES, SHADOW, World, canary
@@ -51,7 +52,7 @@ async def pair(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator
         world.path.write_text(ROUTES)
         world.edit(*planned(PLAN))
         link = pair.links[name] = Connection(name, pair.shared)
-        migration = await world.started(store=link, members=link, run=name)
+        migration = await world.started(shared=SharedControl(link, link, name))
         pair.driven[name] = Driven(world, migration)
     await pair.driven["a"].migration.adopt("items", who="ada")
     await until(lambda: "b" in pair.shared.reports and pair.shared.reports["a"] == pair.shared.reports["b"])
