@@ -1,10 +1,10 @@
 """Load above capacity: how much of its capacity a service still delivers, and whether the gateway stays well.
 
-`python -m benchmarks.overload [--seconds 60]` prints one JSON object.
+`python -m benchmarks.overload [--seconds 60] [--times 2] [--only PART]` prints one JSON object.
 
-`service`: an upstream with a capacity of its own gets twice as many requests as it can answer, from clients that leave
-after a second. With places and a queue (`bulkhead`) against without (`unbounded`: the upstream queues by itself).
-Meanwhile the admin port is asked for health and metrics.
+An upstream with a capacity of its own gets twice as many requests as it can answer, from clients that leave after a
+second. With places and a queue (`bulkhead`) against without (`unbounded`: the upstream queues by itself). Meanwhile the
+admin port is asked for health and metrics.
 
 The gateway itself is the bottleneck: `costly`, twice as many requests as it can serve, each of which is five calls, so
 that a generator beside it can send that many; `gateway`, 2,000 connections that ask as fast as they can, against the
@@ -12,6 +12,7 @@ that a generator beside it can send that many; `gateway`, 2,000 connections that
 connections, too; so `cpu_us` tells what a request costs the gateway alone (few connections, many), and `floor_cpu_us`
 what it costs a proxy that does nothing: that much of the difference is the system's. `core_used`: the part of its core
 that the gateway used, at its capacity and in the overload; where the second is less, the generator could not send more.
+`goodput_ratio_for_the_core` is the goodput for the same processor time.
 """
 
 import argparse
@@ -21,16 +22,18 @@ import re
 import sys
 import tempfile
 import urllib.request
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
+from dataclasses import dataclass, field
 from pathlib import Path
+from statistics import mean
 from time import perf_counter
 
 from benchmarks.common import designs
 from benchmarks.common.designs import Design, Stage
 from benchmarks.common.load import Generator, Load
 from benchmarks.common.migration import new_caller
-from benchmarks.common.open_load import OpenLoad
+from benchmarks.common.open_load import OpenLoad, Outcomes
 from benchmarks.common.origins import origins
 from benchmarks.common.processes import (
     choose_cores,
@@ -49,6 +52,7 @@ PATIENCE_S = 1.0
 SATURATING = 500
 """Connections that ask as fast as they can: the gateway's core is busy all the time."""
 COSTLY_CLIENTS = 64
+PARTS = ("bulkhead", "unbounded", "costly", "gateway")
 _CALLS = ", ".join(f'call{number}: {{path: "/item/1"}}' for number in range(5))
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
 _ADMIN = rb"\(admin http://[^:\s]+:(\d+)\)"
@@ -72,35 +76,60 @@ routes:
 Figures = Mapping[str, object]
 
 
-async def service(gateway: Design, name: str, seconds: float) -> Figures:
-    """One service, or the gateway itself, under twice its capacity, which is measured first.
+@dataclass(slots=True)
+class _Halves:
+    """What was measured in each half of an overload, one after the other."""
 
-    Both times the admin port is asked beside it.
+    capacities: list[float] = field(default_factory=list)
+    ratios: list[float] = field(default_factory=list)
+    for_the_core: list[float] = field(default_factory=list)
+    core_used: list[float | None] = field(default_factory=list)
+    rss_mib: list[float | None] = field(default_factory=list)
+
+
+async def service(gateway: Design, name: str, seconds: float, times: float) -> Figures:
+    """One service, or the gateway itself, under so many times its capacity, which is measured before each half.
+
+    The machine's speed changes within a minute: a half is compared with the capacity just before it. The admin port is
+    asked all the time.
     """
-    target, admin = f"/{name}", int(wait_for_output(gateway.child, _ADMIN)[1])
+    admin, outcomes = int(wait_for_output(gateway.child, _ADMIN)[1]), Outcomes()
     took_ms: list[float] = []
     asking = asyncio.create_task(_ask_admin(admin, took_ms))
-    using = CoreUsed(gateway.child.pid)
-    capacity_per_s = await _capacity(gateway.port, target, COSTLY_CLIENTS if name == "costly" else 3 * PLACES)
+    await _capacity(gateway.port, name, 2.0)  # warm
+    halves = _Halves(rss_mib=[rss_mib(gateway.child.pid)])
     took_ms.clear()
-    at_capacity, before_mib = using.since_last(), rss_mib(gateway.child.pid)
-    outcomes = await OpenLoad(gateway.port, target, PATIENCE_S).run(2 * capacity_per_s, seconds / 2)
-    middle_mib = rss_mib(gateway.child.pid)
-    more = await OpenLoad(gateway.port, target, PATIENCE_S).run(2 * capacity_per_s, seconds / 2)
-    in_overload = using.since_last()
+    for _ in range(2):
+        outcomes.add(await _half(gateway, name, times, seconds / 2, halves))
     asking.cancel()
-    outcomes.answered_ms += more.answered_ms
-    outcomes.refused_ms += more.refused_ms
-    outcomes.gave_up, outcomes.other = outcomes.gave_up + more.gave_up, outcomes.other + more.other
     return {
-        "capacity_per_s": round(capacity_per_s, 1),
-        "goodput_ratio": round(len(outcomes.answered_ms) / seconds / capacity_per_s, 3),
+        "capacity_per_s": halves.capacities,
+        "goodput_ratio": round(mean(halves.ratios), 3),
+        "goodput_ratio_for_the_core": round(mean(halves.for_the_core), 3) if halves.for_the_core else None,
         **outcomes.figures(seconds),
-        "rss_mib": [before_mib, middle_mib, rss_mib(gateway.child.pid)],
-        "core_used": [at_capacity, in_overload],
+        "rss_mib": halves.rss_mib,
+        "core_used": halves.core_used,
         "admin_answers": len(took_ms),
         "admin_p99_ms": round(percentile(took_ms, 99), 1),
     }
+
+
+async def _half(gateway: Design, name: str, times: float, seconds: float, halves: _Halves) -> Outcomes:
+    using = CoreUsed(gateway.child.pid)
+    capacity_per_s = await _capacity(gateway.port, name, 5.0)
+    at_capacity = using.since_last()
+    load = OpenLoad(gateway.port, f"/{name}", PATIENCE_S)
+    outcomes = await load.run(times * capacity_per_s, seconds)
+    in_overload = using.since_last(1 + load.lasts_s / seconds)
+    load.close()
+    ratio = len(outcomes.answered_ms) / seconds / capacity_per_s
+    halves.capacities.append(round(capacity_per_s, 1))
+    halves.ratios.append(ratio)
+    halves.core_used += [at_capacity, in_overload]
+    if at_capacity and in_overload:
+        halves.for_the_core.append(ratio * at_capacity / in_overload)
+    halves.rss_mib.append(rss_mib(gateway.child.pid))
+    return outcomes
 
 
 class CoreUsed:
@@ -110,24 +139,24 @@ class CoreUsed:
         self._pid = pid
         self._busy_s, self._at = cpu_seconds(pid), perf_counter()
 
-    def since_last(self) -> float | None:
-        """Since it was asked last."""
+    def since_last(self, of_the_busy_part: float = 1.0) -> float | None:
+        """Since it was asked last; of a part of that time, so many times as short, if it was idle afterwards."""
         before_s, began = self._busy_s, self._at
         self._busy_s, self._at = cpu_seconds(self._pid), perf_counter()
         if self._busy_s is None or before_s is None:
             return None
-        return round((self._busy_s - before_s) / (self._at - began), 2)
+        return round((self._busy_s - before_s) / (self._at - began) * of_the_busy_part, 2)
 
 
-async def _capacity(port: int, target: str, clients: int, seconds: float = 3.0) -> float:
+async def _capacity(port: int, name: str, seconds: float) -> float:
     """Requests per second of clients that ask again at once; three times as many as a service has places."""
-    done = 0
+    clients, done = COSTLY_CLIENTS if name == "costly" else 3 * PLACES, 0
 
     async def ask() -> None:
         nonlocal done
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         while perf_counter() < until:
-            writer.write(f"GET {target} HTTP/1.1\r\nHost: shop.example\r\n\r\n".encode())
+            writer.write(f"GET /{name} HTTP/1.1\r\nHost: shop.example\r\n\r\n".encode())
             length = _LENGTH.search(await reader.readuntil(b"\r\n\r\n"))
             assert length is not None
             await reader.readexactly(int(length[1]))
@@ -183,8 +212,8 @@ def _loaded(design: Design, connections: int, seconds: float) -> tuple[Load, flo
     return load, round((after - before) / load.requests * 1e6, 1)
 
 
-def measured(folder: Path, seconds: float) -> Figures:
-    """Everything. Raises DidNotStart."""
+def measured(folder: Path, seconds: float, times: float, only: str | None) -> Figures:
+    """Everything, or one part. Raises DidNotStart."""
     cores = choose_cores()
     others = cores.others if cores else None
     with ExitStack() as closing:
@@ -195,15 +224,14 @@ def measured(folder: Path, seconds: float) -> Figures:
         stage = Stage(closing, folder, cores, new_caller(), upstream.main_port, upstream.sink_port)
         gateway = designs.gateway(stage, routes_text=text)
         wait_until_accepts(gateway.child, gateway.port)
-        return {
-            "seconds": seconds,
-            "service": {
-                "bulkhead": asyncio.run(service(gateway, "bulkhead", seconds)),
-                "unbounded": asyncio.run(service(gateway, "unbounded", min(seconds, 20.0))),
-            },
-            "costly": asyncio.run(service(gateway, "costly", seconds)),
-            "gateway": gateway_itself(gateway, designs.floor(stage), seconds),
+        parts: dict[str, Callable[[], Figures]] = {
+            "bulkhead": lambda: asyncio.run(service(gateway, "bulkhead", seconds, times)),
+            "unbounded": lambda: asyncio.run(service(gateway, "unbounded", min(seconds, 20.0), times)),
+            "costly": lambda: asyncio.run(service(gateway, "costly", seconds, times)),
+            "gateway": lambda: gateway_itself(gateway, designs.floor(stage), seconds),
         }
+        figures = {name: measure() for name, measure in parts.items() if only in (None, name)}
+        return {"seconds": seconds, "times": times, **figures}
 
 
 def _busy(closing: ExitStack, folder: Path, core: int | None, name: str) -> int:
@@ -216,9 +244,11 @@ def _busy(closing: ExitStack, folder: Path, core: int | None, name: str) -> int:
 def main() -> int:
     parser = argparse.ArgumentParser(description="Load above capacity.")
     parser.add_argument("--seconds", type=float, default=60.0, help="of each overload (default %(default)s)")
-    seconds = min(parser.parse_args().seconds, 60.0)
+    parser.add_argument("--times", type=float, default=2.0, help="the capacity (default %(default)s)")
+    parser.add_argument("--only", choices=PARTS, help="one part")
+    given = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="bench-overload-") as folder:
-        print(json.dumps(measured(Path(folder), seconds)))
+        print(json.dumps(measured(Path(folder), min(given.seconds, 60.0), given.times, given.only)))
     return 0
 
 

@@ -19,6 +19,13 @@ class Outcomes:
     gave_up: int = 0
     other: int = 0
 
+    def add(self, others: "Outcomes") -> None:
+        """Those of other clients, too."""
+        self.answered_ms += others.answered_ms
+        self.refused_ms += others.refused_ms
+        self.gave_up += others.gave_up
+        self.other += others.other
+
     def figures(self, seconds: float) -> dict[str, float | None]:
         """Rates and tails."""
         return {
@@ -73,11 +80,15 @@ class _Client(asyncio.Protocol):
         if self in self._load.idle:
             self._load.idle.remove(self)
 
+    def leave(self) -> None:
+        """Closes the connection."""
+        assert self._transport is not None
+        self._transport.abort()
+
     def _give_up(self) -> None:
         self._sent_at = None
         self._load.outcomes.gave_up += 1
-        assert self._transport is not None
-        self._transport.abort()
+        self.leave()
 
 
 class OpenLoad:
@@ -85,7 +96,7 @@ class OpenLoad:
 
     def __init__(self, port: int, target: str, patience_s: float) -> None:
         self.request = f"GET {target} HTTP/1.1\r\nHost: shop.example\r\n\r\n".encode()
-        self.patience_s = patience_s
+        self.patience_s, self.lasts_s = patience_s, patience_s + 0.2
         self.idle: list[_Client] = []
         self.outcomes = Outcomes()
         self._port = port
@@ -100,8 +111,13 @@ class OpenLoad:
                 self._send()
             sent = due
             await asyncio.sleep(0.002)
-        await asyncio.sleep(self.patience_s + 0.2)
+        await asyncio.sleep(self.lasts_s)
         return self.outcomes
+
+    def close(self) -> None:
+        """Ends the connections that nobody waits on."""
+        for client in self.idle:
+            client.leave()
 
     def _send(self) -> None:
         if self.idle:

@@ -25,6 +25,8 @@ _LAG_FOR_S: Final = 1.0
 """A turn of more than the first counts as a lag for the second."""
 _LOOK_S: Final = 0.005
 _MEASURE_S: Final = 0.25
+_STALL_S: Final = 0.2
+"""No turn takes longer: the rest is the machine's doing, such as a process that was stopped, and nobody has waited."""
 _ANY: Final = 1 << 30
 
 
@@ -66,6 +68,7 @@ class AdmissionControl:
         self.on_lag: Callable[[bool], None] = lambda _: None
         """Told when turns become long, and when they are short again."""
         self._measured_at, self._begun = 0.0, 0
+        self._turn_at, self._stalled_s = 0.0, 0.0
 
     def is_free(self, now: float) -> bool:
         """Whether another request may begin in this turn, which is counted."""
@@ -102,26 +105,29 @@ class AdmissionControl:
         """Holds the request until its turn; None: there is no hope for it."""
         if not self._is_busy:
             self._is_busy = True
-            self._waiting.most, self._measured_at, self._begun = _ANY, now, 0
+            self._waiting.most, self._measured_at, self._begun = _ANY, now - self._stalled_s, 0
+            self._turn_at = now
             asyncio.get_running_loop().call_soon(self._next)
         waiting = self._waiting
         if waiting.is_full:
             return None
         queued = Queued(waiting, client, request, now)
-        waiting.put(queued, now)
+        waiting.put(queued, now - self._stalled_s)
         return queued
 
     def _next(self) -> None:
         """The turn of those that wait; one more follows until none does."""
         clock = self._now
         now, waiting, left = clock(), self._waiting, self._may_begin
-        for hopeless in waiting.overdue(now):
+        self._stalled_s += max(now - self._turn_at - _STALL_S, 0.0)
+        self._turn_at, at = now, now - self._stalled_s
+        for hopeless in waiting.overdue(at):
             hopeless.client.refuse(hopeless.request)
-        for chosen in waiting.turn(now, left):
+        for chosen in waiting.turn(at, left):
             left -= 1
             chosen.client.take_turn(chosen.request, chosen.since)
         self._begun += self._may_begin - left
-        self._measure(now)
+        self._measure(at)
         self._is_busy = len(waiting) > 0
         if self._is_busy:
             asyncio.get_running_loop().call_soon(self._next)

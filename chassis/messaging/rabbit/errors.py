@@ -3,11 +3,13 @@
 import asyncio
 import os
 import re
+import ssl
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 
 from aiormq import exceptions as theirs
 
+from chassis.error_reason import reason
 from chassis.messaging.port import BrokerUnavailable, MessagingError, PublishRefused, TopologyDiffers, Unroutable
 
 Table = Mapping[type[Exception], type[MessagingError]]
@@ -80,6 +82,8 @@ def _told(error: Exception) -> str:
         return "no queue is bound for it"
     if isinstance(error, theirs.DeliveryError):
         return "the broker refused it (a queue is full)"
+    if isinstance(error, ssl.SSLError):  # its number is OpenSSL's
+        return reason(error)
     if isinstance(error, OSError) and error.errno is not None:
         return os.strerror(error.errno) if error.errno > 0 else str(error.strerror)
     difference = _DIFFERENCE.search(str(error))

@@ -80,11 +80,21 @@ async def test_a_turn_has_a_bound_and_those_that_wait_begin_in_their_order() -> 
 
 async def test_who_has_waited_too_long_is_refused_and_who_has_left_is_forgotten() -> None:
     clients = Clients()
-    clients.ask(*range(A_TURN + 3))
-    clients.held[1].on_client_gone()
-    clients.time = 1.0
+    clients.ask(*range(11 * A_TURN))
+    clients.held[-1].on_client_gone()
+    await clients.turns(20, 0.15)
+    assert len(clients.refused) > A_TURN
+    assert sorted(clients.begun + clients.refused) == [*range(11 * A_TURN - 1)]
+
+
+async def test_while_the_machine_stands_still_nobody_has_waited() -> None:
+    clients = Clients(wait_s=0.5)
+    clients.ask(*range(3 * A_TURN))
+    clients.time = 60.0
     await clients.turns(1)
-    assert (clients.begun, clients.refused) == ([*range(A_TURN)], [A_TURN, A_TURN + 2])
+    clients.ask(*range(3 * A_TURN, 5 * A_TURN))  # what had come meanwhile
+    await clients.turns(20, 0.01)
+    assert (sorted(clients.begun), clients.refused) == ([*range(5 * A_TURN)], [])
 
 
 async def test_more_than_can_begin_in_time_are_refused_at_once() -> None:
