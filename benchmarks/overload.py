@@ -12,7 +12,7 @@ that a generator beside it can send that many; `gateway`, 2,000 connections that
 connections, too; so `cpu_us` tells what a request costs the gateway alone (few connections, many), and `floor_cpu_us`
 what it costs a proxy that does nothing: that much of the difference is the system's. `core_used`: the part of its core
 that the gateway used, at its capacity and in the overload; where the second is less, the generator could not send more.
-`goodput_ratio_for_the_core` is the goodput for the same processor time.
+`goodput_ratio_for_the_core` is the goodput for the same processor time. Ratios are medians of slices of 10 s.
 """
 
 import argparse
@@ -26,8 +26,9 @@ from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
-from statistics import mean
+from statistics import mean, median
 from time import perf_counter
+from typing import NamedTuple
 
 from benchmarks.common import designs
 from benchmarks.common.designs import Design, Stage
@@ -52,6 +53,7 @@ PATIENCE_S = 1.0
 SATURATING = 500
 """Connections that ask as fast as they can: the gateway's core is busy all the time."""
 COSTLY_CLIENTS = 64
+_SLICE_S, _CAPACITY_S = 10.0, 4.0
 PARTS = ("bulkhead", "unbounded", "costly", "gateway")
 _CALLS = ", ".join(f'call{number}: {{path: "/item/1"}}' for number in range(5))
 _LENGTH = re.compile(rb"\r\ncontent-length: *(\d+)", re.IGNORECASE)
@@ -76,59 +78,74 @@ routes:
 Figures = Mapping[str, object]
 
 
-@dataclass(slots=True)
-class _Halves:
-    """What was measured in each half of an overload, one after the other."""
+class _Capacity(NamedTuple):
+    """What closed clients get, and how much of its core the gateway used for it."""
 
-    capacities: list[float] = field(default_factory=list)
-    ratios: list[float] = field(default_factory=list)
-    for_the_core: list[float] = field(default_factory=list)
+    per_s: float
+    core_used: float | None
+
+
+@dataclass(slots=True)
+class _Slices:
+    """What was measured, one after the other: a capacity, an overload, a capacity, an overload, … a capacity."""
+
+    capacities: list[_Capacity] = field(default_factory=list)
+    answered_per_s: list[float] = field(default_factory=list)
     core_used: list[float | None] = field(default_factory=list)
+    """In each overload."""
     rss_mib: list[float | None] = field(default_factory=list)
+
+    def figures(self) -> Figures:
+        """An overload is compared with the mean of the capacity before it and of that after it."""
+        ratios, for_the_core = [], []
+        for before, after, answered, used in zip(
+            self.capacities, self.capacities[1:], self.answered_per_s, self.core_used, strict=False
+        ):
+            ratios.append(round(answered / mean((before.per_s, after.per_s)), 3))
+            if before.core_used and after.core_used and used:
+                for_the_core.append(ratios[-1] * mean((before.core_used, after.core_used)) / used)
+        return {
+            "capacity_per_s": [round(one.per_s, 1) for one in self.capacities],
+            "goodput_ratio": round(median(ratios), 3),
+            "goodput_ratios": ratios,
+            "goodput_ratio_for_the_core": round(median(for_the_core), 3) if for_the_core else None,
+            "core_used": {"capacity": [one.core_used for one in self.capacities], "overload": self.core_used},
+            "rss_mib": self.rss_mib,
+        }
 
 
 async def service(gateway: Design, name: str, seconds: float, times: float) -> Figures:
-    """One service, or the gateway itself, under so many times its capacity, which is measured before each half.
+    """One service, or the gateway itself, under so many times its capacity, in slices of some 10 s.
 
-    The machine's speed changes within a minute: a half is compared with the capacity just before it. The admin port is
-    asked all the time.
+    The machine's speed changes within a minute: a slice is compared with the capacities before and after it, and the
+    median counts. The admin port is asked all the time.
     """
     admin, outcomes = int(wait_for_output(gateway.child, _ADMIN)[1]), Outcomes()
     took_ms: list[float] = []
     asking = asyncio.create_task(_ask_admin(admin, took_ms))
-    await _capacity(gateway.port, name, 2.0)  # warm
-    halves = _Halves(rss_mib=[rss_mib(gateway.child.pid)])
+    await _capacity(gateway, name, 2.0)  # warm
+    count = max(2, round(seconds / _SLICE_S))
+    slices = _Slices([await _capacity(gateway, name, _CAPACITY_S)], rss_mib=[rss_mib(gateway.child.pid)])
     took_ms.clear()
-    for _ in range(2):
-        outcomes.add(await _half(gateway, name, times, seconds / 2, halves))
+    for _ in range(count):
+        outcomes.add(await _slice(gateway, name, times, seconds / count, slices))
     asking.cancel()
     return {
-        "capacity_per_s": halves.capacities,
-        "goodput_ratio": round(mean(halves.ratios), 3),
-        "goodput_ratio_for_the_core": round(mean(halves.for_the_core), 3) if halves.for_the_core else None,
+        **slices.figures(),
         **outcomes.figures(seconds),
-        "rss_mib": halves.rss_mib,
-        "core_used": halves.core_used,
         "admin_answers": len(took_ms),
         "admin_p99_ms": round(percentile(took_ms, 99), 1),
     }
 
 
-async def _half(gateway: Design, name: str, times: float, seconds: float, halves: _Halves) -> Outcomes:
-    using = CoreUsed(gateway.child.pid)
-    capacity_per_s = await _capacity(gateway.port, name, 5.0)
-    at_capacity = using.since_last()
-    load = OpenLoad(gateway.port, f"/{name}", PATIENCE_S)
-    outcomes = await load.run(times * capacity_per_s, seconds)
-    in_overload = using.since_last(1 + load.lasts_s / seconds)
+async def _slice(gateway: Design, name: str, times: float, seconds: float, slices: _Slices) -> Outcomes:
+    load, using = OpenLoad(gateway.port, f"/{name}", PATIENCE_S), CoreUsed(gateway.child.pid)
+    outcomes = await load.run(times * slices.capacities[-1].per_s, seconds)
+    slices.core_used.append(using.since_last(1 + load.lasts_s / seconds))
+    slices.rss_mib.append(rss_mib(gateway.child.pid))
     load.close()
-    ratio = len(outcomes.answered_ms) / seconds / capacity_per_s
-    halves.capacities.append(round(capacity_per_s, 1))
-    halves.ratios.append(ratio)
-    halves.core_used += [at_capacity, in_overload]
-    if at_capacity and in_overload:
-        halves.for_the_core.append(ratio * at_capacity / in_overload)
-    halves.rss_mib.append(rss_mib(gateway.child.pid))
+    slices.answered_per_s.append(len(outcomes.answered_ms) / seconds)
+    slices.capacities.append(await _capacity(gateway, name, _CAPACITY_S))
     return outcomes
 
 
@@ -148,13 +165,13 @@ class CoreUsed:
         return round((self._busy_s - before_s) / (self._at - began) * of_the_busy_part, 2)
 
 
-async def _capacity(port: int, name: str, seconds: float) -> float:
-    """Requests per second of clients that ask again at once; three times as many as a service has places."""
-    clients, done = COSTLY_CLIENTS if name == "costly" else 3 * PLACES, 0
+async def _capacity(gateway: Design, name: str, seconds: float) -> _Capacity:
+    """Of clients that ask again at once; three times as many as a service has places."""
+    clients, done, using = COSTLY_CLIENTS if name == "costly" else 3 * PLACES, 0, CoreUsed(gateway.child.pid)
 
     async def ask() -> None:
         nonlocal done
-        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        reader, writer = await asyncio.open_connection("127.0.0.1", gateway.port)
         while perf_counter() < until:
             writer.write(f"GET /{name} HTTP/1.1\r\nHost: shop.example\r\n\r\n".encode())
             length = _LENGTH.search(await reader.readuntil(b"\r\n\r\n"))
@@ -165,7 +182,7 @@ async def _capacity(port: int, name: str, seconds: float) -> float:
 
     until = perf_counter() + seconds
     await asyncio.gather(*(ask() for _ in range(clients)))
-    return done / seconds
+    return _Capacity(done / seconds, using.since_last())
 
 
 async def _ask_admin(port: int, took_ms: list[float]) -> None:

@@ -6,6 +6,7 @@ An answer to an operator means all of it: a move is answered when everything ser
 import asyncio
 import socket
 from collections.abc import Awaitable, Mapping, Sequence
+from functools import partial
 from typing import Protocol
 
 from strangler_gateway.gateway import Gateway, Outside
@@ -14,7 +15,7 @@ from strangler_gateway.recording.record import Recorder
 from strangler_gateway.server.accepting import FastAccepting
 from strangler_gateway.server.shutdown import drain, leave
 from strangler_gateway.server.sweeper import sweep_for_ever
-from strangler_gateway.server.uvicorn_server import public_server
+from strangler_gateway.server.uvicorn_server import protocol_of, public_server
 from strangler_gateway.settings import Settings
 from strangler_gateway.table.routes import RouteTable
 from strangler_gateway.telemetry.bulkheads import BulkheadStatus
@@ -127,8 +128,9 @@ class InProcess:
         self._public = public_server(gateway.front)
         tasks.create_task(self._public.serve(self._listeners))
         await self._public.up.wait()
-        self._accepting = FastAccepting(self._listeners, self._public.protocol, self._public.config.ssl)
-        gateway.front.admission.on_lag = self._accepting.switch
+        made = partial(protocol_of, self._public, gateway.front)
+        self._accepting = FastAccepting(self._listeners, made, self._public.config.ssl)
+        self._public.on_accepted = self._accepting.more
         sweep = sweep_for_ever(
             self._public, settings, gateway.front.now, gateway.upstreams.sweep, gateway.outside.log.flush
         )

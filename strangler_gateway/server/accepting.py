@@ -1,7 +1,7 @@
-"""Accepts connections faster than the server does, while turns of the event loop are long.
+"""Accepts all connections that wait, where the server accepts one.
 
-libuv accepts one connection of a socket in each turn. When turns are long, new clients would wait behind those whose
-clients have given up already, and nobody would be served.
+libuv accepts one connection of a socket in each turn of the event loop. When more come than there are turns, new
+clients would wait behind those whose clients have given up already, and nobody would be served.
 """
 
 import asyncio
@@ -12,48 +12,49 @@ from collections.abc import Callable, Sequence
 from typing import Any, Final
 
 log = logging.getLogger(__name__)
-_A_TURN: Final = 256
+_A_TURN: Final = 64
 
 
 class FastAccepting:
-    """`made` makes the protocol of a connection; `context`: of TLS."""
+    """`made` makes the protocol of a connection; `context`: of TLS. The listeners stay the server's."""
 
     def __init__(
         self, listeners: Sequence[socket.socket], made: Callable[[], Any], context: ssl.SSLContext | None
     ) -> None:
         self._listeners, self._made, self._context = listeners, made, context
-        self._open: list[socket.socket] = []
+        for listener in listeners:
+            listener.setblocking(False)
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._is_over = False
+        self._is_due = self._is_over = False
 
-    def switch(self, on: bool) -> None:
-        """Begins, or ends."""
-        if on and not self._open and not self._is_over:
-            self._open = [one.dup() for one in self._listeners]
-            for one in self._open:
-                one.setblocking(False)
-                asyncio.get_running_loop().add_reader(one, self._accept, one)
-        elif not on and self._open:
-            for one in self._open:
-                asyncio.get_running_loop().remove_reader(one)
-                one.close()
-            self._open = []
+    def more(self) -> None:
+        """One was accepted: those that wait behind it are accepted in the next turn, `_A_TURN` of a socket at most."""
+        if not self._is_due and not self._is_over:
+            self._is_due = True
+            asyncio.get_running_loop().call_soon(self._accept_waiting)
 
     def close(self) -> None:
         """For good."""
         self._is_over = True
-        self.switch(False)
 
-    def _accept(self, listener: socket.socket) -> None:
+    def _accept_waiting(self) -> None:
+        self._is_due = False
+        for listener in self._listeners:
+            if not self._is_over and self._accept(listener):
+                self.more()
+
+    def _accept(self, listener: socket.socket) -> bool:
+        """Whether yet more may wait."""
         for _ in range(_A_TURN):
             try:
                 accepted, _address = listener.accept()
             except OSError:  # none waits, or there are too many open files: the server's own accepting reports that
-                return
+                return False
             accepted.setblocking(False)
             task = asyncio.get_running_loop().create_task(self._connect(accepted))
             self._tasks.add(task)
             task.add_done_callback(self._tasks.discard)
+        return True
 
     async def _connect(self, accepted: socket.socket) -> None:
         try:

@@ -264,7 +264,7 @@ class ClientConnection:
     def _start(self, request: RequestHead) -> None:
         admission, clock = self.front.admission, self.front.now
         now = clock()
-        if admission.is_free(now):
+        if admission.is_free():
             self._begin(request, now)
             return
         self.body.done, self.deadline = True, inf

@@ -3,8 +3,7 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import Iterator
-from functools import partial
+from collections.abc import Callable, Iterator
 from math import ceil
 from typing import Any
 
@@ -23,6 +22,8 @@ class Server(uvicorn.Server):
     def __init__(self, config: uvicorn.Config) -> None:
         super().__init__(config)
         self.up = asyncio.Event()
+        self.on_accepted: Callable[[], None] = lambda: None
+        """Called for each connection that it accepts by itself."""
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
         """Sets `up` once it listens."""
@@ -37,12 +38,6 @@ class Server(uvicorn.Server):
     def url(self, host: str) -> str:
         """Where it listens."""
         return address(self.servers[0].sockets[0], host, secure=bool(self.config.ssl))
-
-    def protocol(self) -> Any:
-        """For a connection that was accepted elsewhere."""
-        made = self.config.http_protocol_class
-        assert not isinstance(made, str)
-        return made(config=self.config, server_state=self.server_state, app_state={})  # type: ignore[call-arg]
 
     @property
     def clients(self) -> set[ClientConnection]:
@@ -59,12 +54,17 @@ def address(listener: socket.socket, host: str, *, secure: bool) -> str:
 def public_server(front: Front) -> Server:
     """Every request is answered by our own protocol class; uvicorn's application is never called."""
     settings = front.settings
-    return Server(
+
+    def made(**given: Any) -> ClientConnection:
+        server.on_accepted()
+        return ClientConnection(front, **given)
+
+    server = Server(
         uvicorn.Config(
             Starlette(),
             host=settings.host,
             port=settings.port,
-            http=partial(ClientConnection, front),  # type: ignore[arg-type]  # what a protocol class is called with
+            http=made,  # type: ignore[arg-type]  # what a protocol class is called with
             lifespan="off",
             log_config=None,
             access_log=False,
@@ -74,6 +74,12 @@ def public_server(front: Front) -> Server:
             ssl_keyfile=str(settings.tls_key) if settings.tls_key else None,
         )
     )
+    return server
+
+
+def protocol_of(server: Server, front: Front) -> ClientConnection:
+    """For a connection that was accepted elsewhere."""
+    return ClientConnection(front, server.config, server.server_state, {})
 
 
 def admin_server(settings: Settings, app: Starlette) -> Server:

@@ -33,16 +33,15 @@ class Clients:
     """All that ask, under their numbers."""
 
     def __init__(self, wait_s: float = 1.0) -> None:
-        self.time, self.lags = 0.0, list[bool]()
+        self.time = 0.0
         self.begun, self.refused, self.held = list[int](), list[int](), list[Any]()
         self.batch = WriteBatch()
         self.admission = AdmissionControl(lambda: self.time, self.batch, wait_s)
-        self.admission.on_lag = self.lags.append
 
     def ask(self, *numbers: int) -> None:
         for number in numbers:
             client = Client(self, number)
-            if self.admission.is_free(self.time):
+            if self.admission.is_free():
                 client.take_turn(ANY, self.time)
             elif (queued := self.admission.wait(client, ANY, self.time)) is None:
                 client.refuse(ANY)
@@ -100,26 +99,44 @@ async def test_while_the_machine_stands_still_nobody_has_waited() -> None:
 async def test_more_than_can_begin_in_time_are_refused_at_once() -> None:
     clients = Clients(wait_s=0.5)
     clients.ask(*range(10 * A_TURN))
-    await clients.turns(4, 0.125)  # so 512 begin within the time that they may wait
+    await clients.turns(4, 0.125)  # 3 turns of 64 in a quarter of a second: 384 in the time that they may wait
     assert clients.refused == []
+    waiting = 10 * A_TURN - len(clients.begun)
     clients.ask(*range(10 * A_TURN, 12 * A_TURN))
-    assert clients.refused == [*range(11 * A_TURN, 12 * A_TURN)]
+    assert clients.refused == [*range(10 * A_TURN + 384 - waiting, 12 * A_TURN)]
 
 
-async def test_when_turns_are_long_fewer_begin_until_they_are_short_again() -> None:
+async def test_in_a_crowd_so_many_begin_in_a_turn_as_end_within_two_milliseconds() -> None:
     clients = Clients(wait_s=60)
-    clients.ask(0)
-    clients.time = 0.1
-    await clients.turns(1)
-    clients.ask(*range(1, 2 * A_TURN))
-    assert (len(clients.begun), clients.lags) == (1 + A_TURN // 2, [True])
-    for _ in range(300):
+    clients.ask(*range(300 * A_TURN))
+
+    async def a_turn(each_s: float) -> int:
+        """Each request that begins takes so long."""
+        before = len(clients.begun)
         await clients.turns(1)
-        clients.time += 0.006
-        clients.ask(-1)
-    assert (len(clients.begun), clients.lags) == (2 * A_TURN + 300, [True, False])
+        clients.time += (begun := len(clients.begun) - before) * each_s
+        return begun
+
+    assert [await a_turn(2**-12) for _ in range(40)][-1] == 8  # 4,096 a second
+    assert [await a_turn(2**-6) for _ in range(20)][-1] == 4  # never fewer
+    assert max([await a_turn(2**-15) for _ in range(2_500)]) == A_TURN
+
+
+class Broken(Client):
+    def take_turn(self, request: RequestHead, since: float) -> None:
+        raise ValueError("a bug")
+
+
+async def test_a_request_that_fails_stops_nobody_who_waits_behind_it() -> None:
+    told = list[dict[str, Any]]()
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    clients = Clients()
     clients.ask(*range(A_TURN))
-    assert len(clients.begun) == 3 * A_TURN + 299
+    clients.admission.wait(Broken(clients, -1), ANY, 0.0)
+    clients.ask(*range(A_TURN, 2 * A_TURN))
+    await clients.turns(3)
+    assert clients.begun == [*range(2 * A_TURN)]
+    assert [str(one["exception"]) for one in told] == ["a bug"]
 
 
 class Crowded(AdmissionControl):
@@ -127,7 +144,7 @@ class Crowded(AdmissionControl):
 
     refuses = False
 
-    def is_free(self, now: float) -> bool:
+    def is_free(self) -> bool:
         return False
 
     def wait(self, *asked: Any) -> Any:
