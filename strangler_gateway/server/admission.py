@@ -99,8 +99,7 @@ class AdmissionControl:
 
     def _begin_some(self, most: int) -> int:
         """How many of the most that may begin are left."""
-        clock = self._now
-        now, waiting, left = clock(), self._waiting, most
+        now, waiting, left = self._now(), self._waiting, most
         self._stalled_s += max(now - self._turn_at - _STALL_S, 0.0)
         self._turn_at, at = now, now - self._stalled_s
         for hopeless in waiting.overdue(at):
