@@ -50,7 +50,7 @@ async def test_none_is_accepted_once_it_has_ended(listener: socket.socket, clien
     accepting.close()
     accepting.more()
     for _ in range(10):
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # a turn of the loop
     for _ in clients:
         listener.accept()[0].close()  # BlockingIOError: it was accepted
 
@@ -62,5 +62,5 @@ async def test_a_listener_that_was_closed_is_no_error(listener: socket.socket) -
     accepting.more()
     listener.close()
     for _ in range(3):
-        await asyncio.sleep(0)
+        await asyncio.sleep(0)  # a turn of the loop
     assert told == []
